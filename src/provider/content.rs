@@ -1,5 +1,7 @@
 //! The content that the replies of all dialects share.
 
+use serde_json::{Value, json};
+
 use crate::{observation::Canaries, scenario::SuccessReply};
 
 /// A fixed Unix time in seconds, so that the same case gives the same bytes.
@@ -12,13 +14,16 @@ pub(super) fn stem(canaries: &Canaries) -> &str {
     canaries.stem()
 }
 
-/// The pieces of content of a reply: together they are its text, and a stream sends exactly one content event for
-/// each. Empty for a tool call.
+/// The pieces of text of a reply: together they are its text, and a stream sends exactly one content event for each.
+/// Empty for a reply that consists of tool calls.
 pub(crate) fn content_pieces(reply: &SuccessReply, canaries: &Canaries) -> Vec<String> {
     let n = match reply {
-        SuccessReply::Ok | SuccessReply::MaxTokens => 5,
+        SuccessReply::Ok
+        | SuccessReply::MaxTokens
+        | SuccessReply::ContentFilter
+        | SuccessReply::TextAndToolCall => 5,
         SuccessReply::Chunks(n) => (*n).max(1),
-        SuccessReply::ToolCall => return Vec::new(),
+        SuccessReply::ToolCall | SuccessReply::TwoToolCalls | SuccessReply::CutToolCall => return Vec::new(),
         // Characters of two, three, three and four bytes in UTF-8.
         SuccessReply::NonAscii => {
             let first = format!("[1] {} ", canaries.content);
@@ -36,8 +41,69 @@ pub(crate) fn content_pieces(reply: &SuccessReply, canaries: &Canaries) -> Vec<S
         .collect()
 }
 
-/// The pieces of a tool call's arguments: together they are one JSON object, and a stream sends exactly one event
-/// for each.
+/// A tool call of a reply.
+pub(crate) struct MockToolCall {
+    /// The tool.
+    pub name: &'static str,
+    /// The part of its id after the prefix of the dialect.
+    pub id: String,
+    /// The pieces of its arguments: together they are one JSON object, and a stream sends exactly one event for each.
+    pub pieces: Vec<String>,
+    /// Whether the token limit cut the arguments off.
+    pub is_cut: bool,
+}
+
+impl MockToolCall {
+    /// The arguments as text.
+    pub(crate) fn text(&self) -> String {
+        self.pieces.concat()
+    }
+
+    /// The arguments as an object; of arguments that were cut off, the complete members.
+    pub(crate) fn arguments(&self) -> Value {
+        let text = self.text();
+        let complete = || text.rsplit_once(',').map(|(members, _)| format!("{members}}}"));
+        serde_json::from_str(&text)
+            .ok()
+            .or_else(|| serde_json::from_str(&complete()?).ok())
+            .unwrap_or_else(|| json!({}))
+    }
+}
+
+/// The tool calls of a reply, in order.
+pub(crate) fn tool_calls(reply: &SuccessReply, canaries: &Canaries) -> Vec<MockToolCall> {
+    let stem = stem(canaries);
+    let weather = || MockToolCall {
+        name: "get_weather",
+        id: stem.to_owned(),
+        pieces: tool_argument_pieces(canaries),
+        is_cut: false,
+    };
+    match reply {
+        SuccessReply::ToolCall | SuccessReply::TextAndToolCall => vec![weather()],
+        SuccessReply::TwoToolCalls => {
+            let pieces = vec!["{\"zone\":".into(), "\"UTC\"}".into()];
+            vec![weather(), MockToolCall { name: "get_time", id: format!("{stem}_2"), pieces, is_cut: false }]
+        }
+        SuccessReply::CutToolCall => {
+            let mut call = weather();
+            call.pieces.pop();
+            vec![MockToolCall { is_cut: true, ..call }]
+        }
+        SuccessReply::Ok
+        | SuccessReply::Chunks(_)
+        | SuccessReply::NonAscii
+        | SuccessReply::MaxTokens
+        | SuccessReply::ContentFilter => Vec::new(),
+    }
+}
+
+/// The number of pieces of a reply, which counts as its number of output tokens.
+pub(super) fn output_tokens(pieces: &[String], calls: &[MockToolCall]) -> usize {
+    pieces.len() + calls.iter().map(|call| call.pieces.len()).sum::<usize>()
+}
+
+/// The pieces of a complete tool call's arguments.
 pub(crate) fn tool_argument_pieces(canaries: &Canaries) -> Vec<String> {
     let note = &canaries.content;
     vec!["{\"city\":".into(), "\"Paris\",".into(), "\"note\":\"".into(), note.clone(), "\"}".into()]

@@ -214,15 +214,13 @@ mod tests {
     #[test]
     fn a_prepared_response_equals_the_one_that_is_created_directly() {
         let canaries = Canaries::with_stem("abc123-main-17");
-        let answers = [
-            TurnReply::Reply(SuccessReply::Ok),
-            TurnReply::Reply(SuccessReply::Chunks(3)),
-            TurnReply::Reply(SuccessReply::ToolCall),
-            TurnReply::Reply(SuccessReply::MaxTokens),
+        let others = [
             TurnReply::Error(ErrorName::RateLimit),
             TurnReply::Error(ErrorName::BadGateway),
             TurnReply::Literal { status: 418, body: Some(json!("data: {{canary.code}}\n\ndata: 2\n\n")) },
         ];
+        let answers: Vec<_> =
+            SuccessReply::EXAMPLES.into_iter().map(TurnReply::Reply).chain(others).collect();
         let mut prepared = 0;
         for provider in Provider::ALL {
             for api in Api::ALL {

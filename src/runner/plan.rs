@@ -196,14 +196,9 @@ mod tests {
     fn the_deadline_includes_delays_before_every_event_in_every_dialect() {
         let canaries = Identity { token: "abc".into() }.canaries("main", 1);
         for api in Api::ALL.iter().copied().filter(|api| api.streams()) {
-            for reply in [
-                SuccessReply::Ok,
-                SuccessReply::ToolCall,
-                SuccessReply::NonAscii,
-                SuccessReply::MaxTokens,
-                SuccessReply::Chunks(1),
-                SuccessReply::Chunks(300),
-            ] {
+            for reply in
+                SuccessReply::EXAMPLES.into_iter().chain([SuccessReply::Chunks(1), SuccessReply::Chunks(300)])
+            {
                 let asked = provider::RequestedCall::plain(api.native_provider(), api, true);
                 let message = provider::reply(&asked, &reply, &canaries);
                 let provider::MessageBody::Events { events: frames, .. } = message.body else {

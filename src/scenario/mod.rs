@@ -48,7 +48,7 @@ pub(crate) use expand::case_id;
 pub use expand::expand;
 #[cfg(test)]
 pub(crate) use expect::ErrorExpect;
-pub(crate) use expect::{Attempts, EndingExpect, Expect, StatusPattern, StatusSet};
+pub(crate) use expect::{Attempts, EndingExpect, Expect, FinishExpect, StatusPattern, StatusSet};
 pub(crate) use fault::{
     CloseFrame, ConnectionFault, ContentEncodingFault, ContentTypeFault, EventStreamFault, FaultNeed,
     FaultStage, Http1Fault, Http2Code, Http2Fault, Http2Strike, Latency, LatencyPlace, LatencyShape,
@@ -60,6 +60,7 @@ pub(crate) use leave::{Leave, LeaveBy, LeavePoint};
 pub use load::{Library, LoadError, load_dir, load_text};
 pub(crate) use load::{has_scenarios, is_scenario, load_from};
 pub(crate) use mistake::RequestMistake;
+pub(crate) use model::ReplyEnd;
 pub(crate) use model::Step;
 pub use model::{Case, Combination, Scenario, SuccessReply, Turn, TurnReply};
 pub(crate) use parse::parse;

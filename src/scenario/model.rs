@@ -139,12 +139,51 @@ pub enum SuccessReply {
     /// A short text that the token limit cut off, reported in each provider's own way: `length`, `max_tokens`,
     /// an incomplete response. As a stream, five pieces of content.
     MaxTokens,
+    /// A short text that a filter cut off, reported in each provider's own way: `content_filter`, `refusal`,
+    /// `SAFETY`. As a stream, five pieces of content. Cohere and Ollama have no such reason: there it ends like `ok`.
+    ContentFilter,
+    /// Two calls of different tools.
+    TwoToolCalls,
+    /// A short text, then one tool call.
+    TextAndToolCall,
+    /// One tool call that the token limit cut off in the middle of its arguments. In dialects in which arguments are
+    /// objects, only complete members are left, or (Gemini, Ollama) no call at all.
+    CutToolCall,
+}
+
+/// Why a reply ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReplyEnd {
+    /// It is complete.
+    Whole,
+    /// The token limit cut it off.
+    Limit,
+    /// A filter cut it off.
+    Filter,
 }
 
 impl SuccessReply {
-    /// Whether the token limit cut the text off.
-    pub const fn is_cut_by_limit(&self) -> bool {
-        matches!(self, Self::MaxTokens)
+    /// All replies, with one number of chunks.
+    #[cfg(test)]
+    pub(crate) const EXAMPLES: [Self; 9] = [
+        Self::Ok,
+        Self::Chunks(3),
+        Self::ToolCall,
+        Self::NonAscii,
+        Self::MaxTokens,
+        Self::ContentFilter,
+        Self::TwoToolCalls,
+        Self::TextAndToolCall,
+        Self::CutToolCall,
+    ];
+
+    /// Why the reply ends.
+    pub(crate) const fn end(&self) -> ReplyEnd {
+        match self {
+            Self::MaxTokens | Self::CutToolCall => ReplyEnd::Limit,
+            Self::ContentFilter => ReplyEnd::Filter,
+            _ => ReplyEnd::Whole,
+        }
     }
 }
 

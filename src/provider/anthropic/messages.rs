@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use crate::{
     observation::Canaries,
     provider::{
-        content::{content_pieces, stem, tool_argument_pieces},
+        content::{MockToolCall, content_pieces, output_tokens, stem, tool_calls},
         message::{MessageBody, json},
         request::{RequestedCall, model_asked},
     },
-    scenario::SuccessReply,
+    scenario::{ReplyEnd, SuccessReply},
 };
 
 pub(crate) fn reply(
@@ -32,56 +32,62 @@ pub(crate) fn reply(
     }
 }
 
-/// The only content block of a response.
+/// The content of a response.
 struct Content {
+    blocks: Vec<Block>,
+    stop_reason: &'static str,
+    tokens: usize,
+}
+
+/// A block, in the pieces in which a stream sends it.
+struct Block {
     pieces: Vec<String>,
-    tool: bool,
-    /// Whether the token limit cut the text off.
-    limited: bool,
+    /// The tool call that the pieces are arguments of.
+    call: Option<MockToolCall>,
 }
 
 impl Content {
     fn of(reply: &SuccessReply, canaries: &Canaries) -> Self {
-        let tool = matches!(reply, SuccessReply::ToolCall);
-        let pieces = if tool { tool_argument_pieces(canaries) } else { content_pieces(reply, canaries) };
-        Self { pieces, tool, limited: reply.is_cut_by_limit() }
+        let (pieces, calls) = (content_pieces(reply, canaries), tool_calls(reply, canaries));
+        let stop_reason = match reply.end() {
+            ReplyEnd::Limit => "max_tokens",
+            ReplyEnd::Filter => "refusal",
+            ReplyEnd::Whole if !calls.is_empty() => "tool_use",
+            ReplyEnd::Whole => "end_turn",
+        };
+        let tokens = output_tokens(&pieces, &calls);
+        let text = (!pieces.is_empty()).then_some(Block { pieces, call: None });
+        let calls = calls.into_iter().map(|call| Block { pieces: call.pieces.clone(), call: Some(call) });
+        Self { blocks: text.into_iter().chain(calls).collect(), stop_reason, tokens }
     }
+}
 
+impl Block {
     /// The block at the start of a stream: empty.
-    fn start(&self, canaries: &Canaries) -> Value {
-        if self.tool {
-            let id = format!("toolu_{}", stem(canaries));
-            json!({"type": "tool_use", "id": id, "name": "get_weather", "input": {}})
-        } else {
-            json!({"type": "text", "text": ""})
+    fn start(&self) -> Value {
+        match &self.call {
+            Some(call) => {
+                json!({"type": "tool_use", "id": format!("toolu_{}", call.id), "name": call.name, "input": {}})
+            }
+            None => json!({"type": "text", "text": ""}),
         }
     }
 
     /// The complete block.
-    fn whole(&self, canaries: &Canaries) -> Value {
-        let mut block = self.start(canaries);
-        let text = self.pieces.concat();
-        if self.tool {
-            block["input"] = serde_json::from_str(&text).unwrap_or_default();
-        } else {
-            block["text"] = text.into();
+    fn whole(&self) -> Value {
+        let mut block = self.start();
+        match &self.call {
+            Some(call) => block["input"] = call.arguments(),
+            None => block["text"] = self.pieces.concat().into(),
         }
         block
-    }
-
-    fn stop_reason(&self) -> &'static str {
-        match self {
-            Self { tool: true, .. } => "tool_use",
-            Self { limited: true, .. } => "max_tokens",
-            _ => "end_turn",
-        }
     }
 }
 
 fn message(content: &Content, asked: &RequestedCall, canaries: &Canaries) -> Value {
-    let mut message = envelope(asked, canaries, content.pieces.len());
-    message["content"] = json!([content.whole(canaries)]);
-    message["stop_reason"] = content.stop_reason().into();
+    let mut message = envelope(asked, canaries, content.tokens);
+    message["content"] = content.blocks.iter().map(Block::whole).collect();
+    message["stop_reason"] = content.stop_reason.into();
     message
 }
 
@@ -109,27 +115,32 @@ fn envelope(asked: &RequestedCall, canaries: &Canaries, output_tokens: usize) ->
 fn stream(content: &Content, asked: &RequestedCall, canaries: &Canaries) -> MessageBody {
     // The first event of a stream counts only the output tokens so far.
     let message = envelope(asked, canaries, 1);
-    let mut events = vec![
-        event("message_start", json!({"message": message})),
-        event("content_block_start", json!({"index": 0, "content_block": content.start(canaries)})),
-        event("ping", json!({})),
-    ];
-    let (kind, member) =
-        if content.tool { ("input_json_delta", "partial_json") } else { ("text_delta", "text") };
-    // A reply can have ten thousand pieces, so the part that all deltas share is serialized once.
-    let stem = format!(
-        "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\
-         \"delta\":{{\"type\":\"{kind}\",\"{member}\":"
-    );
-    events.extend(content.pieces.iter().map(|piece| Bytes::from(format!("{stem}{}}}}}\n\n", json!(piece)))));
-    events.push(event("content_block_stop", json!({"index": 0})));
+    let mut events = vec![event("message_start", json!({"message": message}))];
+    for (index, block) in content.blocks.iter().enumerate() {
+        events.push(event("content_block_start", json!({"index": index, "content_block": block.start()})));
+        if index == 0 {
+            events.push(event("ping", json!({})));
+        }
+        let (kind, member) = match block.call {
+            Some(_) => ("input_json_delta", "partial_json"),
+            None => ("text_delta", "text"),
+        };
+        // A reply can have ten thousand pieces, so the part that all deltas share is serialized once.
+        let stem = format!(
+            "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":{index},\
+             \"delta\":{{\"type\":\"{kind}\",\"{member}\":"
+        );
+        events
+            .extend(block.pieces.iter().map(|piece| Bytes::from(format!("{stem}{}}}}}\n\n", json!(piece)))));
+        events.push(event("content_block_stop", json!({"index": index})));
+    }
     let usage = json!({
         "input_tokens": 9,
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": 0,
-        "output_tokens": content.pieces.len(),
+        "output_tokens": content.tokens,
     });
-    let delta = json!({"stop_reason": content.stop_reason(), "stop_sequence": null});
+    let delta = json!({"stop_reason": content.stop_reason, "stop_sequence": null});
     events.push(event("message_delta", json!({"delta": delta, "usage": usage})));
     MessageBody::Events { events, terminator: Some(event("message_stop", json!({}))) }
 }

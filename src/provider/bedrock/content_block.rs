@@ -1,33 +1,37 @@
 //! The content of a response, before an operation formats it.
 
-use serde_json::Value;
-
 use crate::{
     observation::Canaries,
-    provider::content::{content_pieces, stem, tool_argument_pieces},
-    scenario::SuccessReply,
+    provider::content::{MockToolCall, content_pieces, output_tokens, tool_calls},
+    scenario::{ReplyEnd, SuccessReply},
 };
+
+/// The content of a response: its blocks, and why it ends.
+pub(super) struct BedrockContent {
+    pub blocks: Vec<ContentBlock>,
+    pub end: ContentEnd,
+    pub output_tokens: usize,
+}
 
 /// One block of content, in the pieces in which a stream sends it.
 pub(super) struct ContentBlock {
     pub pieces: Vec<String>,
-    pub kind: ContentKind,
+    /// The tool call that the pieces are arguments of.
+    pub call: Option<MockToolCall>,
 }
 
-/// The kind of a block.
+/// Why the content ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum ContentKind {
-    Text,
-    /// A text that the token limit cut off.
+pub(super) enum ContentEnd {
+    Whole,
+    ToolCalls,
+    /// The token limit cut it off.
     Limited,
-    /// The pieces are a tool's arguments.
-    ToolCall,
-    /// The text with which a guardrail replaces the model's.
+    /// The model's filter cut it off.
+    Filtered,
+    /// A guardrail replaced the model's text by its own.
     Blocked,
 }
-
-/// The name of the tool that the model calls.
-pub(super) const TOOL: &str = "get_weather";
 
 /// The number of input tokens that every response reports.
 pub(super) const INPUT_TOKENS: usize = 9;
@@ -35,41 +39,30 @@ pub(super) const INPUT_TOKENS: usize = 9;
 /// The latency that every response reports, in milliseconds.
 pub(super) const LATENCY_MS: u32 = 42;
 
-impl ContentBlock {
+impl BedrockContent {
     pub(super) fn of(reply: &SuccessReply, canaries: &Canaries) -> Self {
-        match reply {
-            SuccessReply::ToolCall => {
-                Self { pieces: tool_argument_pieces(canaries), kind: ContentKind::ToolCall }
-            }
-            SuccessReply::MaxTokens => {
-                Self { pieces: content_pieces(reply, canaries), kind: ContentKind::Limited }
-            }
-            SuccessReply::Ok | SuccessReply::Chunks(_) | SuccessReply::NonAscii => {
-                Self { pieces: content_pieces(reply, canaries), kind: ContentKind::Text }
-            }
-        }
+        let (pieces, calls) = (content_pieces(reply, canaries), tool_calls(reply, canaries));
+        let end = match reply.end() {
+            ReplyEnd::Limit => ContentEnd::Limited,
+            ReplyEnd::Filter => ContentEnd::Filtered,
+            ReplyEnd::Whole if !calls.is_empty() => ContentEnd::ToolCalls,
+            ReplyEnd::Whole => ContentEnd::Whole,
+        };
+        let output_tokens = output_tokens(&pieces, &calls);
+        let text = (!pieces.is_empty()).then_some(ContentBlock { pieces, call: None });
+        let calls =
+            calls.into_iter().map(|call| ContentBlock { pieces: call.pieces.clone(), call: Some(call) });
+        Self { blocks: text.into_iter().chain(calls).collect(), end, output_tokens }
     }
 
     pub(super) fn blocked(text: &str) -> Self {
-        Self { pieces: vec![text.to_owned()], kind: ContentKind::Blocked }
-    }
-
-    pub(super) fn text(&self) -> String {
-        self.pieces.concat()
-    }
-
-    /// A tool call's arguments as the JSON value of a body.
-    pub(super) fn arguments(&self) -> Value {
-        // Together the pieces are one JSON object; a test checks it.
-        serde_json::from_str(&self.text()).unwrap_or_default()
-    }
-
-    pub(super) fn output_tokens(&self) -> usize {
-        self.pieces.len()
+        let block = ContentBlock { pieces: vec![text.to_owned()], call: None };
+        Self { blocks: vec![block], end: ContentEnd::Blocked, output_tokens: 1 }
     }
 }
 
-/// The id of a tool call.
-pub(super) fn call_id(prefix: &str, canaries: &Canaries) -> String {
-    format!("{prefix}{}", stem(canaries))
+impl ContentBlock {
+    pub(super) fn text(&self) -> String {
+        self.pieces.concat()
+    }
 }

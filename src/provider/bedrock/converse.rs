@@ -7,82 +7,70 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{
-    content_block::{ContentBlock, ContentKind, INPUT_TOKENS, LATENCY_MS, TOOL, call_id},
+    content_block::{BedrockContent, ContentEnd, INPUT_TOKENS, LATENCY_MS},
     frame,
 };
-use crate::{
-    observation::Canaries,
-    provider::{
-        message::{MessageBody, json},
-        request::RequestedCall,
-    },
+use crate::provider::{
+    message::{MessageBody, json},
+    request::RequestedCall,
 };
 
-pub(super) fn reply(
-    content_block: &ContentBlock,
-    asked: &RequestedCall,
-    canaries: &Canaries,
-) -> (&'static str, MessageBody) {
-    if asked.stream {
-        (frame::CONTENT_TYPE, stream(content_block, canaries))
-    } else {
-        json(&whole(content_block, canaries))
-    }
+pub(super) fn reply(content: &BedrockContent, asked: &RequestedCall) -> (&'static str, MessageBody) {
+    if asked.stream { (frame::CONTENT_TYPE, stream(content)) } else { json(&whole(content)) }
 }
 
-fn whole(content_block: &ContentBlock, canaries: &Canaries) -> Value {
-    let content = match content_block.kind {
-        ContentKind::ToolCall => {
-            let id = call_id("tooluse_", canaries);
-            json!({"toolUse": {"input": content_block.arguments(), "name": TOOL, "toolUseId": id}})
-        }
-        ContentKind::Text | ContentKind::Limited | ContentKind::Blocked => {
-            json!({"text": content_block.text()})
-        }
-    };
+fn whole(content: &BedrockContent) -> Value {
+    let blocks: Vec<Value> = content
+        .blocks
+        .iter()
+        .map(|block| match &block.call {
+            Some(call) => {
+                let id = format!("tooluse_{}", call.id);
+                json!({"toolUse": {"input": call.arguments(), "name": call.name, "toolUseId": id}})
+            }
+            None => json!({"text": block.text()}),
+        })
+        .collect();
     json!({
         "metrics": {"latencyMs": LATENCY_MS},
-        "output": {"message": {"content": [content], "role": "assistant"}},
-        "stopReason": stop_reason(content_block),
-        "usage": usage(content_block),
+        "output": {"message": {"content": blocks, "role": "assistant"}},
+        "stopReason": stop_reason(content),
+        "usage": usage(content),
     })
 }
 
-fn stream(content_block: &ContentBlock, canaries: &Canaries) -> MessageBody {
+fn stream(content: &BedrockContent) -> MessageBody {
     let mut events = vec![event("messageStart", json!({"role": "assistant"}))];
-    // A text block begins with its first delta; only a tool call has a start event, which contains its name.
-    if content_block.kind == ContentKind::ToolCall {
-        let tool = json!({"toolUse": {"name": TOOL, "toolUseId": call_id("tooluse_", canaries)}});
-        events.push(event("contentBlockStart", json!({"contentBlockIndex": 0, "start": tool})));
-    }
-    events.extend(deltas(content_block));
-    events.push(block_stop());
-    MessageBody::Events { events, terminator: Some(end(content_block)) }
+    events.extend(blocks(content));
+    MessageBody::Events { events, terminator: Some(end(content)) }
 }
 
 /// The rest of a stream in which a guardrail intervenes.
-pub(super) fn blocked_event(content_block: &ContentBlock) -> Bytes {
-    deltas(content_block).chain([block_stop(), end(content_block)]).collect::<Vec<_>>().concat().into()
+pub(super) fn blocked_event(content: &BedrockContent) -> Bytes {
+    blocks(content).chain([end(content)]).collect::<Vec<_>>().concat().into()
 }
 
-fn deltas(content_block: &ContentBlock) -> impl Iterator<Item = Bytes> {
-    content_block.pieces.iter().map(|piece| {
-        let delta = match content_block.kind {
-            ContentKind::ToolCall => json!({"toolUse": {"input": piece}}),
-            ContentKind::Text | ContentKind::Limited | ContentKind::Blocked => json!({"text": piece}),
-        };
-        event("contentBlockDelta", json!({"contentBlockIndex": 0, "delta": delta}))
+fn blocks(content: &BedrockContent) -> impl Iterator<Item = Bytes> {
+    content.blocks.iter().enumerate().flat_map(|(index, block)| {
+        // A text block begins with its first delta; only a tool call has a start event, which contains its name.
+        let start = block.call.as_ref().map(|call| {
+            let tool = json!({"toolUse": {"name": call.name, "toolUseId": format!("tooluse_{}", call.id)}});
+            event("contentBlockStart", json!({"contentBlockIndex": index, "start": tool}))
+        });
+        let is_call = block.call.is_some();
+        let deltas = block.pieces.iter().map(move |piece| {
+            let delta = if is_call { json!({"toolUse": {"input": piece}}) } else { json!({"text": piece}) };
+            event("contentBlockDelta", json!({"contentBlockIndex": index, "delta": delta}))
+        });
+        let stop = event("contentBlockStop", json!({ "contentBlockIndex": index }));
+        start.into_iter().chain(deltas).chain([stop])
     })
 }
 
-fn block_stop() -> Bytes {
-    event("contentBlockStop", json!({"contentBlockIndex": 0}))
-}
-
 /// The two messages that complete a stream.
-fn end(content_block: &ContentBlock) -> Bytes {
-    let metadata = json!({"metrics": {"latencyMs": LATENCY_MS}, "usage": usage(content_block)});
-    [event("messageStop", json!({"stopReason": stop_reason(content_block)})), event("metadata", metadata)]
+fn end(content: &BedrockContent) -> Bytes {
+    let metadata = json!({"metrics": {"latencyMs": LATENCY_MS}, "usage": usage(content)});
+    [event("messageStop", json!({"stopReason": stop_reason(content)})), event("metadata", metadata)]
         .concat()
         .into()
 }
@@ -92,16 +80,17 @@ fn event(name: &str, mut payload: Value) -> Bytes {
     frame::event(name, &payload)
 }
 
-fn stop_reason(content_block: &ContentBlock) -> &'static str {
-    match content_block.kind {
-        ContentKind::Text => "end_turn",
-        ContentKind::Limited => "max_tokens",
-        ContentKind::ToolCall => "tool_use",
-        ContentKind::Blocked => "guardrail_intervened",
+fn stop_reason(content: &BedrockContent) -> &'static str {
+    match content.end {
+        ContentEnd::Whole => "end_turn",
+        ContentEnd::Limited => "max_tokens",
+        ContentEnd::ToolCalls => "tool_use",
+        ContentEnd::Filtered => "content_filtered",
+        ContentEnd::Blocked => "guardrail_intervened",
     }
 }
 
-fn usage(content_block: &ContentBlock) -> Value {
-    let output = content_block.output_tokens();
+fn usage(content: &BedrockContent) -> Value {
+    let output = content.output_tokens;
     json!({"inputTokens": INPUT_TOKENS, "outputTokens": output, "totalTokens": INPUT_TOKENS + output})
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{
-    content_block::{ContentBlock, ContentKind, INPUT_TOKENS, LATENCY_MS, TOOL, call_id},
+    content_block::{BedrockContent, ContentBlock, ContentEnd, INPUT_TOKENS, LATENCY_MS},
     frame,
 };
 use crate::{
@@ -23,47 +23,56 @@ use crate::{
 };
 
 pub(super) fn reply(
-    content_block: &ContentBlock,
+    content: &BedrockContent,
     asked: &RequestedCall,
     canaries: &Canaries,
 ) -> (&'static str, MessageBody) {
     if asked.stream {
-        (frame::CONTENT_TYPE, stream(content_block, asked, canaries))
+        (frame::CONTENT_TYPE, stream(content, asked, canaries))
     } else {
-        json(&whole(content_block, asked, canaries))
+        json(&whole(content, asked, canaries))
     }
 }
 
 /// The headers that the operation sends in addition to its body.
-pub(super) fn headers(content_block: &ContentBlock, asked: &RequestedCall) -> Vec<HeaderField> {
+pub(super) fn headers(content: &BedrockContent, asked: &RequestedCall) -> Vec<HeaderField> {
     if asked.stream {
         return vec![("x-amzn-bedrock-content-type".into(), "application/json".into())];
     }
     vec![
         ("x-amzn-bedrock-invocation-latency".into(), LATENCY_MS.to_string().into()),
         ("x-amzn-bedrock-input-token-count".into(), INPUT_TOKENS.to_string().into()),
-        ("x-amzn-bedrock-output-token-count".into(), content_block.output_tokens().to_string().into()),
+        ("x-amzn-bedrock-output-token-count".into(), content.output_tokens.to_string().into()),
     ]
 }
 
-fn whole(content_block: &ContentBlock, asked: &RequestedCall, canaries: &Canaries) -> Value {
-    let content = match content_block.kind {
-        ContentKind::ToolCall => {
-            let id = call_id("toolu_bdrk_", canaries);
-            json!({"type": "tool_use", "id": id, "name": TOOL, "input": content_block.arguments()})
+fn whole(content: &BedrockContent, asked: &RequestedCall, canaries: &Canaries) -> Value {
+    let complete = |block: &ContentBlock| {
+        let mut complete = started(block);
+        match &block.call {
+            Some(call) => complete["input"] = call.arguments(),
+            None => complete["text"] = block.text().into(),
         }
-        ContentKind::Text | ContentKind::Limited | ContentKind::Blocked => {
-            json!({"type": "text", "text": content_block.text()})
-        }
+        complete
     };
     let mut message = message(asked, canaries);
-    message["content"] = json!([content]);
-    message["stop_reason"] = stop_reason(content_block).into();
-    message["usage"]["output_tokens"] = content_block.output_tokens().into();
-    if content_block.kind == ContentKind::Blocked {
+    message["content"] = content.blocks.iter().map(complete).collect();
+    message["stop_reason"] = stop_reason(content).into();
+    message["usage"]["output_tokens"] = content.output_tokens.into();
+    if content.end == ContentEnd::Blocked {
         message[ACTION] = "INTERVENED".into();
     }
     message
+}
+
+/// A block at the start of a stream: empty.
+fn started(block: &ContentBlock) -> Value {
+    match &block.call {
+        Some(call) => {
+            json!({"type": "tool_use", "id": format!("toolu_bdrk_{}", call.id), "name": call.name, "input": {}})
+        }
+        None => json!({"type": "text", "text": ""}),
+    }
 }
 
 /// A message without content.
@@ -80,64 +89,60 @@ fn message(asked: &RequestedCall, canaries: &Canaries) -> Value {
     })
 }
 
-fn stream(content_block: &ContentBlock, asked: &RequestedCall, canaries: &Canaries) -> MessageBody {
-    let start = json!({"type": "message_start", "message": message(asked, canaries)});
-    let block = match content_block.kind {
-        ContentKind::ToolCall => {
-            let id = call_id("toolu_bdrk_", canaries);
-            json!({"type": "tool_use", "id": id, "name": TOOL, "input": {}})
-        }
-        ContentKind::Text | ContentKind::Limited | ContentKind::Blocked => {
-            json!({"type": "text", "text": ""})
-        }
-    };
-    let block = json!({"type": "content_block_start", "index": 0, "content_block": block});
-    let mut events = vec![chunk(&start), chunk(&block)];
-    events.extend(deltas(content_block));
-    let (last, terminator) = end(content_block);
-    events.extend(last);
+fn stream(content: &BedrockContent, asked: &RequestedCall, canaries: &Canaries) -> MessageBody {
+    let mut events = vec![chunk(&json!({"type": "message_start", "message": message(asked, canaries)}))];
+    for (index, block) in content.blocks.iter().enumerate() {
+        let start = json!({"type": "content_block_start", "index": index, "content_block": started(block)});
+        events.push(chunk(&start));
+        events.extend(deltas(index, block));
+        events.push(block_stop(index));
+    }
+    let (last, terminator) = end(content);
+    events.push(last);
     MessageBody::Events { events, terminator: Some(terminator) }
 }
 
 /// The rest of a stream in which a guardrail intervenes.
-pub(super) fn blocked_event(content_block: &ContentBlock) -> Bytes {
-    let (last, terminator) = end(content_block);
-    deltas(content_block).chain(last).chain([terminator]).collect::<Vec<_>>().concat().into()
+pub(super) fn blocked_event(content: &BedrockContent) -> Bytes {
+    let (last, terminator) = end(content);
+    let blocks = content.blocks.iter().enumerate();
+    let blocks = blocks.flat_map(|(index, block)| deltas(index, block).chain([block_stop(index)]));
+    blocks.chain([last, terminator]).collect::<Vec<_>>().concat().into()
 }
 
-fn deltas(content_block: &ContentBlock) -> impl Iterator<Item = Bytes> {
-    content_block.pieces.iter().map(|piece| {
-        let delta = match content_block.kind {
-            ContentKind::ToolCall => json!({"type": "input_json_delta", "partial_json": piece}),
-            ContentKind::Text | ContentKind::Limited | ContentKind::Blocked => {
-                json!({"type": "text_delta", "text": piece})
-            }
+fn deltas(index: usize, block: &ContentBlock) -> impl Iterator<Item = Bytes> {
+    let is_call = block.call.is_some();
+    block.pieces.iter().map(move |piece| {
+        let delta = if is_call {
+            json!({"type": "input_json_delta", "partial_json": piece})
+        } else {
+            json!({"type": "text_delta", "text": piece})
         };
-        chunk(&json!({"type": "content_block_delta", "index": 0, "delta": delta}))
+        chunk(&json!({"type": "content_block_delta", "index": index, "delta": delta}))
     })
 }
 
-/// The events after the content, and the event that completes the stream.
-fn end(content_block: &ContentBlock) -> ([Bytes; 2], Bytes) {
-    let delta = json!({"stop_reason": stop_reason(content_block), "stop_sequence": null});
-    let usage = json!({"output_tokens": content_block.output_tokens()});
+fn block_stop(index: usize) -> Bytes {
+    chunk(&json!({"type": "content_block_stop", "index": index}))
+}
+
+/// The event after the content, and the event that completes the stream.
+fn end(content: &BedrockContent) -> (Bytes, Bytes) {
+    let delta = json!({"stop_reason": stop_reason(content), "stop_sequence": null});
+    let usage = json!({"output_tokens": content.output_tokens});
     let mut stop = json!({
         "type": "message_stop",
         "amazon-bedrock-invocationMetrics": {
             "inputTokenCount": INPUT_TOKENS,
-            "outputTokenCount": content_block.output_tokens(),
+            "outputTokenCount": content.output_tokens,
             "invocationLatency": LATENCY_MS,
             "firstByteLatency": LATENCY_MS,
         },
     });
-    if content_block.kind == ContentKind::Blocked {
+    if content.end == ContentEnd::Blocked {
         stop[ACTION] = "INTERVENED".into();
     }
-    let last = [
-        chunk(&json!({"type": "content_block_stop", "index": 0})),
-        chunk(&json!({"type": "message_delta", "delta": delta, "usage": usage})),
-    ];
-    (last, chunk(&stop))
+    (chunk(&json!({"type": "message_delta", "delta": delta, "usage": usage})), chunk(&stop))
 }
 
 /// The member that reports a guardrail's action.
@@ -147,11 +152,12 @@ fn chunk(event: &Value) -> Bytes {
     frame::event("chunk", &json!({"bytes": STANDARD.encode(event.to_string()), "p": frame::PADDING}))
 }
 
-fn stop_reason(content_block: &ContentBlock) -> &'static str {
-    match content_block.kind {
-        ContentKind::Text | ContentKind::Blocked => "end_turn",
-        ContentKind::Limited => "max_tokens",
-        ContentKind::ToolCall => "tool_use",
+fn stop_reason(content: &BedrockContent) -> &'static str {
+    match content.end {
+        ContentEnd::Whole | ContentEnd::Blocked => "end_turn",
+        ContentEnd::Limited => "max_tokens",
+        ContentEnd::ToolCalls => "tool_use",
+        ContentEnd::Filtered => "refusal",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{content_block::ContentBlock, converse, exception, invoke};
+use super::{content_block::BedrockContent, converse, exception, invoke};
 use crate::{
     observation::Canaries,
     provider::{
@@ -22,7 +22,7 @@ pub(in crate::provider) fn reply(
     asked: &RequestedCall,
     canaries: &Canaries,
 ) -> Option<(&'static str, MessageBody)> {
-    written(api, &ContentBlock::of(reply, canaries), asked, canaries)
+    written(api, &BedrockContent::of(reply, canaries), asked, canaries)
 }
 
 /// The response with which a guardrail replaces the model's, a failure sent as a success: its headers in
@@ -33,22 +33,22 @@ pub(in crate::provider) fn intervened(
     asked: &RequestedCall,
     canaries: &Canaries,
 ) -> Option<(Vec<HeaderField>, MessageBody)> {
-    let content_block = ContentBlock::blocked(text);
-    let (content_type, body) = written(api, &content_block, asked, canaries)?;
+    let content = BedrockContent::blocked(text);
+    let (content_type, body) = written(api, &content, asked, canaries)?;
     let mut headers = vec![header("content-type", content_type)];
-    headers.extend(headers_of(api, &content_block, asked));
+    headers.extend(headers_of(api, &content, asked));
     Some((headers, body))
 }
 
 fn written(
     api: Api,
-    content_block: &ContentBlock,
+    content: &BedrockContent,
     asked: &RequestedCall,
     canaries: &Canaries,
 ) -> Option<(&'static str, MessageBody)> {
     match api {
-        Api::BedrockConverse => Some(converse::reply(content_block, asked, canaries)),
-        Api::BedrockInvoke => Some(invoke::reply(content_block, asked, canaries)),
+        Api::BedrockConverse => Some(converse::reply(content, asked)),
+        Api::BedrockInvoke => Some(invoke::reply(content, asked, canaries)),
         _ => None,
     }
 }
@@ -60,11 +60,11 @@ pub(in crate::provider) fn headers(
     asked: &RequestedCall,
     canaries: &Canaries,
 ) -> Vec<HeaderField> {
-    headers_of(api, &ContentBlock::of(reply, canaries), asked)
+    headers_of(api, &BedrockContent::of(reply, canaries), asked)
 }
 
-fn headers_of(api: Api, content_block: &ContentBlock, asked: &RequestedCall) -> Vec<HeaderField> {
-    if api == Api::BedrockInvoke { invoke::headers(content_block, asked) } else { Vec::new() }
+fn headers_of(api: Api, content: &BedrockContent, asked: &RequestedCall) -> Vec<HeaderField> {
+    if api == Api::BedrockInvoke { invoke::headers(content, asked) } else { Vec::new() }
 }
 
 /// Returns an error as an event of a stream that has begun.
@@ -77,9 +77,9 @@ pub(in crate::provider) fn error_event(
     match (api, form) {
         (_, Some(EventForm::LowLevel)) => exception::low_level(failure),
         (Api::BedrockConverse, _) if blocked => {
-            converse::blocked_event(&ContentBlock::blocked(&failure.text))
+            converse::blocked_event(&BedrockContent::blocked(&failure.text))
         }
-        (Api::BedrockInvoke, _) if blocked => invoke::blocked_event(&ContentBlock::blocked(&failure.text)),
+        (Api::BedrockInvoke, _) if blocked => invoke::blocked_event(&BedrockContent::blocked(&failure.text)),
         _ => exception::declared(api, failure),
     }
 }

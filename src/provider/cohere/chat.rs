@@ -10,16 +10,14 @@ use serde_json::{Value, json};
 use crate::{
     observation::Canaries,
     provider::{
-        content::{content_pieces, stem, tool_argument_pieces},
+        content::{MockToolCall, content_pieces, output_tokens, stem, tool_calls},
         failure::ProviderError,
         message::{MessageBody, json},
         request::RequestedCall,
     },
-    scenario::{EventForm, SuccessReply},
+    scenario::{EventForm, ReplyEnd, SuccessReply},
     wire::sse,
 };
-
-const TOOL: &str = "get_weather";
 
 /// The model's plan, a text that precedes a tool call.
 const PLAN: &str = "I will look the weather up.";
@@ -34,36 +32,34 @@ pub(crate) fn reply(
     if asked.stream { ("text/event-stream", stream(reply, canaries)) } else { json(&whole(reply, canaries)) }
 }
 
-/// The finish reason of a text.
-const fn finish_reason(reply: &SuccessReply) -> &'static str {
-    if reply.is_cut_by_limit() { "MAX_TOKENS" } else { "COMPLETE" }
+/// The finish reason of a reply with these tool calls. There is none for a filter.
+const fn finish_reason(reply: &SuccessReply, calls: &[MockToolCall]) -> &'static str {
+    match reply.end() {
+        ReplyEnd::Limit => "MAX_TOKENS",
+        ReplyEnd::Whole | ReplyEnd::Filter if !calls.is_empty() => "TOOL_CALL",
+        ReplyEnd::Whole | ReplyEnd::Filter => "COMPLETE",
+    }
 }
 
 fn whole(reply: &SuccessReply, canaries: &Canaries) -> Value {
-    let (message, finish, tokens) = match reply {
-        SuccessReply::ToolCall => {
-            let pieces = tool_argument_pieces(canaries);
-            let message = json!({
-                "role": "assistant",
-                "tool_plan": PLAN,
-                "tool_calls": [call(&pieces.concat(), canaries)],
-            });
-            (message, "TOOL_CALL", pieces.len())
-        }
-        SuccessReply::Ok | SuccessReply::Chunks(_) | SuccessReply::NonAscii | SuccessReply::MaxTokens => {
-            let pieces = content_pieces(reply, canaries);
-            let content = json!({"type": "text", "text": pieces.concat()});
-            (json!({"role": "assistant", "content": [content]}), finish_reason(reply), pieces.len())
-        }
-    };
+    let (pieces, calls) = (content_pieces(reply, canaries), tool_calls(reply, canaries));
+    let mut message = json!({"role": "assistant"});
+    if !pieces.is_empty() {
+        message["content"] = json!([{"type": "text", "text": pieces.concat()}]);
+    }
+    if !calls.is_empty() {
+        message["tool_plan"] = PLAN.into();
+        message["tool_calls"] = calls.iter().map(|one| call(one, &one.text())).collect();
+    }
+    let (finish, tokens) = (finish_reason(reply, &calls), output_tokens(&pieces, &calls));
     json!({"id": stem(canaries), "finish_reason": finish, "message": message, "usage": usage(tokens)})
 }
 
-fn call(arguments: &str, canaries: &Canaries) -> Value {
+fn call(call: &MockToolCall, arguments: &str) -> Value {
     json!({
-        "id": format!("{TOOL}_{}", stem(canaries)),
+        "id": format!("{}_{}", call.name, call.id),
         "type": "function",
-        "function": {"name": TOOL, "arguments": arguments},
+        "function": {"name": call.name, "arguments": arguments},
     })
 }
 
@@ -78,32 +74,30 @@ fn stream(reply: &SuccessReply, canaries: &Canaries) -> MessageBody {
     });
     let start = json!({"id": stem(canaries), "type": "message-start", "delta": {"message": message}});
     let mut events = vec![event(&start)];
-    let (finish, tokens) = match reply {
-        SuccessReply::ToolCall => {
-            let plan = json!({"message": {"tool_plan": PLAN}});
-            events.push(event(&json!({"type": "tool-plan-delta", "delta": plan})));
-            let call = json!({"message": {"tool_calls": call("", canaries)}});
-            events.push(event(&json!({"type": "tool-call-start", "index": 0, "delta": call})));
-            let pieces = tool_argument_pieces(canaries);
-            events.extend(pieces.iter().map(|piece| {
-                let delta = json!({"message": {"tool_calls": {"function": {"arguments": piece}}}});
-                event(&json!({"type": "tool-call-delta", "index": 0, "delta": delta}))
-            }));
-            events.push(event(&json!({"type": "tool-call-end", "index": 0})));
-            ("TOOL_CALL", pieces.len())
-        }
-        SuccessReply::Ok | SuccessReply::Chunks(_) | SuccessReply::NonAscii | SuccessReply::MaxTokens => {
-            let content = json!({"message": {"content": {"type": "text", "text": ""}}});
-            events.push(event(&json!({"type": "content-start", "index": 0, "delta": content})));
-            let pieces = content_pieces(reply, canaries);
-            events.extend(pieces.iter().map(|piece| {
-                let delta = json!({"message": {"content": {"text": piece}}});
-                event(&json!({"type": "content-delta", "index": 0, "delta": delta}))
-            }));
-            events.push(event(&json!({"type": "content-end", "index": 0})));
-            (finish_reason(reply), pieces.len())
-        }
-    };
+    let (pieces, calls) = (content_pieces(reply, canaries), tool_calls(reply, canaries));
+    if !pieces.is_empty() {
+        let content = json!({"message": {"content": {"type": "text", "text": ""}}});
+        events.push(event(&json!({"type": "content-start", "index": 0, "delta": content})));
+        events.extend(pieces.iter().map(|piece| {
+            let delta = json!({"message": {"content": {"text": piece}}});
+            event(&json!({"type": "content-delta", "index": 0, "delta": delta}))
+        }));
+        events.push(event(&json!({"type": "content-end", "index": 0})));
+    }
+    if !calls.is_empty() {
+        let plan = json!({"message": {"tool_plan": PLAN}});
+        events.push(event(&json!({"type": "tool-plan-delta", "delta": plan})));
+    }
+    for (index, one) in calls.iter().enumerate() {
+        let start = json!({"message": {"tool_calls": call(one, "")}});
+        events.push(event(&json!({"type": "tool-call-start", "index": index, "delta": start})));
+        events.extend(one.pieces.iter().map(|piece| {
+            let delta = json!({"message": {"tool_calls": {"function": {"arguments": piece}}}});
+            event(&json!({"type": "tool-call-delta", "index": index, "delta": delta}))
+        }));
+        events.push(event(&json!({"type": "tool-call-end", "index": index})));
+    }
+    let (finish, tokens) = (finish_reason(reply, &calls), output_tokens(&pieces, &calls));
     let delta = json!({"finish_reason": finish, "usage": usage(tokens)});
     let end = event(&json!({"type": "message-end", "delta": delta}));
     let terminator = [&end[..], b"data: [DONE]\n\n"].concat().into();

@@ -12,11 +12,11 @@ use super::carried::{JSON, StreamFormat, pretty};
 use crate::{
     observation::Canaries,
     provider::{
-        content::{content_pieces, tool_argument_pieces},
+        content::{content_pieces, output_tokens, tool_calls},
         message::MessageBody,
         request::{RequestedCall, model_asked},
     },
-    scenario::SuccessReply,
+    scenario::{ReplyEnd, SuccessReply},
 };
 
 pub(crate) fn reply(
@@ -48,18 +48,34 @@ pub(crate) fn reply(
 
 /// The finish reason; a function call has no separate reason.
 const fn finish_reason(reply: &SuccessReply) -> &'static str {
-    if reply.is_cut_by_limit() { "MAX_TOKENS" } else { "STOP" }
+    match reply.end() {
+        ReplyEnd::Whole => "STOP",
+        ReplyEnd::Limit => "MAX_TOKENS",
+        ReplyEnd::Filter => "SAFETY",
+    }
+}
+
+/// The parts with content, one for each chunk of a stream, and the number of output tokens. A function call is never
+/// sent in part.
+fn parts(pieces: Vec<String>, reply: &SuccessReply, canaries: &Canaries) -> (Vec<Value>, usize) {
+    let calls = tool_calls(reply, canaries);
+    let tokens = output_tokens(&pieces, &calls);
+    let texts = pieces.into_iter().map(|piece| json!({"text": piece}));
+    let calls = calls.iter().filter(|call| !call.is_cut);
+    let calls = calls.map(|call| json!({"functionCall": {"name": call.name, "args": call.arguments()}}));
+    let mut parts: Vec<Value> = texts.chain(calls).collect();
+    if parts.is_empty() {
+        parts.push(json!({"text": ""}));
+    }
+    (parts, tokens)
 }
 
 fn whole(reply: &SuccessReply, asked: &RequestedCall, canaries: &Canaries) -> Value {
-    let (part, tokens) = match reply {
-        SuccessReply::ToolCall => (call(canaries), tool_argument_pieces(canaries).len()),
-        SuccessReply::Ok | SuccessReply::Chunks(_) | SuccessReply::NonAscii | SuccessReply::MaxTokens => {
-            let pieces = content_pieces(reply, canaries);
-            (json!({"text": pieces.concat()}), pieces.len())
-        }
-    };
-    let candidate = json!({"content": {"parts": [part], "role": "model"}, "finishReason": finish_reason(reply), "index": 0});
+    let pieces = content_pieces(reply, canaries);
+    let tokens = output_tokens(&pieces, &tool_calls(reply, canaries));
+    let text = pieces.concat();
+    let (parts, _) = parts(Some(text).filter(|text| !text.is_empty()).into_iter().collect(), reply, canaries);
+    let candidate = json!({"content": {"parts": parts, "role": "model"}, "finishReason": finish_reason(reply), "index": 0});
     json!({
         "candidates": [candidate],
         "usageMetadata": usage(tokens),
@@ -81,25 +97,14 @@ fn chunks(reply: &SuccessReply, asked: &RequestedCall, canaries: &Canaries) -> (
         r#"],"role":"model"}},"index":0}}],"usageMetadata":{{"promptTokenCount":{PROMPT},"totalTokenCount":{PROMPT}}}{tail}"#
     );
     let chunk = |part: Value| format!("{before}{part}{middle}");
-    let (chunks, tokens): (Vec<_>, _) = match reply {
-        SuccessReply::ToolCall => (vec![chunk(call(canaries))], tool_argument_pieces(canaries).len()),
-        SuccessReply::Ok | SuccessReply::Chunks(_) | SuccessReply::NonAscii | SuccessReply::MaxTokens => {
-            let pieces = content_pieces(reply, canaries);
-            let tokens = pieces.len();
-            (pieces.into_iter().map(|piece| chunk(json!({"text": piece}))).collect(), tokens)
-        }
-    };
+    let (parts, tokens) = parts(content_pieces(reply, canaries), reply, canaries);
+    let chunks = parts.into_iter().map(chunk).collect();
     let last = format!(
         r#"{before}{{"text":""}}],"role":"model"}},"finishReason":"{}","index":0}}],"usageMetadata":{}{tail}"#,
         finish_reason(reply),
         usage(tokens)
     );
     (chunks, last)
-}
-
-fn call(canaries: &Canaries) -> Value {
-    let arguments: Value = serde_json::from_str(&tool_argument_pieces(canaries).concat()).unwrap_or_default();
-    json!({"functionCall": {"name": "get_weather", "args": arguments}})
 }
 
 const PROMPT: usize = 9;

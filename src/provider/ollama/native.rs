@@ -10,11 +10,11 @@ use serde_json::{Map, Value, json};
 use crate::{
     observation::Canaries,
     provider::{
-        content::{content_pieces, tool_argument_pieces},
+        content::{MockToolCall, content_pieces, output_tokens, tool_calls},
         message::{MessageBody, json},
         request::{RequestedCall, model_asked},
     },
-    scenario::SuccessReply,
+    scenario::{ReplyEnd, SuccessReply},
 };
 
 /// The differences between the lines of the two endpoints.
@@ -22,9 +22,9 @@ pub(crate) struct Endpoint {
     /// The member that contains a piece of text.
     text: fn(&str) -> (&'static str, Value),
     /// The lines of a tool call: one member for each line.
-    call: fn(&Canaries) -> Vec<(&'static str, Value)>,
-    /// The member that a response without streaming contains in place of those lines.
-    whole_call: fn(&Canaries) -> (&'static str, Value),
+    call: fn(&MockToolCall) -> Vec<(&'static str, Value)>,
+    /// The member that a response without streaming contains in place of all lines.
+    whole: fn(&str, &[MockToolCall]) -> (&'static str, Value),
     /// Members that only the last line has.
     last: fn() -> Value,
 }
@@ -32,16 +32,19 @@ pub(crate) struct Endpoint {
 /// `/api/chat`
 pub(crate) const CHAT: Endpoint = Endpoint {
     text: message,
-    call: |canaries| vec![called(canaries)],
-    whole_call: called,
+    call: |call| vec![called("", std::slice::from_ref(call))],
+    whole: called,
     last: || json!({}),
 };
 
 /// `/api/generate`
 pub(crate) const GENERATE: Endpoint = Endpoint {
     text: |text| ("response", json!(text)),
-    call: |canaries| call_as_text(canaries).into_iter().map(|piece| ("response", json!(piece))).collect(),
-    whole_call: |canaries| ("response", json!(call_as_text(canaries).concat())),
+    call: |call| call_as_text(call).into_iter().map(|piece| ("response", json!(piece))).collect(),
+    whole: |text, calls| {
+        let calls: String = calls.iter().flat_map(call_as_text).collect();
+        ("response", json!(format!("{text}{calls}")))
+    },
     // The tokens so far, from which the next request can continue.
     last: || json!({"context": [1, 2, 3]}),
 };
@@ -53,22 +56,18 @@ pub(crate) fn reply(
     canaries: &Canaries,
 ) -> (&'static str, MessageBody) {
     let pieces = content_pieces(reply, canaries);
+    // Arguments are an object, so a call that was cut off is not sent.
+    let calls: Vec<_> = tool_calls(reply, canaries).into_iter().filter(|call| !call.is_cut).collect();
     if !asked.stream {
-        let member = match reply {
-            SuccessReply::ToolCall => (endpoint.whole_call)(canaries),
-            SuccessReply::Ok | SuccessReply::Chunks(_) | SuccessReply::NonAscii | SuccessReply::MaxTokens => {
-                (endpoint.text)(&pieces.concat())
-            }
-        };
-        return json(&ended(endpoint, reply, asked, member, pieces.len()));
+        let member = (endpoint.whole)(&pieces.concat(), &calls);
+        return json(&ended(endpoint, reply, asked, member, output_tokens(&pieces, &calls)));
     }
-    let member = match reply {
-        SuccessReply::ToolCall => (endpoint.call)(canaries),
-        SuccessReply::Ok | SuccessReply::Chunks(_) | SuccessReply::NonAscii | SuccessReply::MaxTokens => {
-            pieces.iter().map(|piece| (endpoint.text)(piece)).collect()
-        }
-    };
-    let events: Vec<_> = member.into_iter().map(|member| line(&begun(asked, member, false))).collect();
+    let texts = pieces.iter().map(|piece| (endpoint.text)(piece));
+    let lines = texts.chain(calls.iter().flat_map(endpoint.call));
+    let mut events: Vec<_> = lines.map(|member| line(&begun(asked, member, false))).collect();
+    if events.is_empty() {
+        events.push(line(&begun(asked, (endpoint.text)(""), false)));
+    }
     let last = ended(endpoint, reply, asked, (endpoint.text)(""), events.len());
     ("application/x-ndjson", MessageBody::Events { events, terminator: Some(line(&last)) })
 }
@@ -102,7 +101,7 @@ fn ended(
 ) -> Value {
     let mut line = begun(asked, member, true);
     let totals = json!({
-        "done_reason": if reply.is_cut_by_limit() { "length" } else { "stop" },
+        "done_reason": if reply.end() == ReplyEnd::Limit { "length" } else { "stop" },
         "total_duration": 4_000_000,
         "load_duration": 1_000_000,
         "prompt_eval_count": 9,
@@ -122,21 +121,22 @@ fn message(text: &str) -> (&'static str, Value) {
     ("message", json!({"role": "assistant", "content": text}))
 }
 
-/// A complete tool call: its arguments are an object, so they cannot be split into pieces.
-fn called(canaries: &Canaries) -> (&'static str, Value) {
-    let function = json!({"name": "get_weather", "arguments": arguments(canaries)});
-    ("message", json!({"role": "assistant", "content": "", "tool_calls": [{"function": function}]}))
-}
-
-fn arguments(canaries: &Canaries) -> Value {
-    serde_json::from_str(&tool_argument_pieces(canaries).concat()).unwrap_or_default()
+/// A message with complete tool calls: their arguments are objects, so they cannot be split into pieces.
+fn called(text: &str, calls: &[MockToolCall]) -> (&'static str, Value) {
+    let mut message = json!({"role": "assistant", "content": text});
+    if !calls.is_empty() {
+        let call =
+            |call: &MockToolCall| json!({"function": {"name": call.name, "arguments": call.arguments()}});
+        message["tool_calls"] = calls.iter().map(call).collect();
+    }
+    ("message", message)
 }
 
 /// `/api/generate` has no tools: a model that reads about them in its prompt answers with JSON.
-fn call_as_text(canaries: &Canaries) -> Vec<String> {
-    let mut pieces = tool_argument_pieces(canaries);
+fn call_as_text(call: &MockToolCall) -> Vec<String> {
+    let mut pieces = call.pieces.clone();
     if let Some(first) = pieces.first_mut() {
-        first.insert_str(0, r#"{"name":"get_weather","arguments":"#);
+        first.insert_str(0, &format!(r#"{{"name":"{}","arguments":"#, call.name));
     }
     if let Some(last) = pieces.last_mut() {
         last.push('}');
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
     use crate::{
         observation::Identity,
-        provider::{self, ProviderMessage},
+        provider::{self, ProviderMessage, tool_argument_pieces},
         scenario::{Api, ErrorName, Provider},
     };
 

@@ -11,12 +11,12 @@ use crate::{
     provider::{
         ChatExtras,
         canned::fill_value,
-        content::{content_pieces, created, stem, tool_argument_pieces},
+        content::{MockToolCall, content_pieces, created, output_tokens, stem, tool_calls},
         message::{MessageBody, json},
         profile,
         request::{RequestedCall, model_asked},
     },
-    scenario::{EventForm, SuccessReply},
+    scenario::{EventForm, ReplyEnd, SuccessReply},
 };
 
 pub(crate) fn reply(
@@ -33,30 +33,42 @@ pub(crate) fn reply(
 
 /// The finish reason of a text, in chat and in the older completions.
 pub(super) const fn finish_reason(reply: &SuccessReply) -> &'static str {
-    if reply.is_cut_by_limit() { "length" } else { "stop" }
+    match reply.end() {
+        ReplyEnd::Whole => "stop",
+        ReplyEnd::Limit => "length",
+        ReplyEnd::Filter => "content_filter",
+    }
+}
+
+/// The finish reason of a reply with these tool calls.
+fn finish_with(calls: &[MockToolCall], reply: &SuccessReply) -> &'static str {
+    match reply.end() {
+        ReplyEnd::Whole if !calls.is_empty() => "tool_calls",
+        _ => finish_reason(reply),
+    }
+}
+
+/// A tool call with these arguments, as in a complete message.
+fn call(call: &MockToolCall, arguments: String) -> Value {
+    let function = json!({"name": call.name, "arguments": arguments});
+    json!({"id": format!("call_{}", call.id), "type": "function", "function": function})
 }
 
 fn completion(reply: &SuccessReply, asked: &RequestedCall, canaries: &Canaries) -> Value {
     let extras = Extras::of(asked, canaries);
-    let (mut message, finish, tokens) = match reply {
-        SuccessReply::ToolCall => {
-            let pieces = tool_argument_pieces(canaries);
-            let mut call = json!({
-                "id": call_id(canaries),
-                "type": "function",
-                "function": {"name": "get_weather", "arguments": pieces.concat()},
-            });
+    let (pieces, calls) = (content_pieces(reply, canaries), tool_calls(reply, canaries));
+    let (finish, tokens) = (finish_with(&calls, reply), output_tokens(&pieces, &calls));
+    let content = if pieces.is_empty() { Value::Null } else { json!(pieces.concat()) };
+    let mut message = json!({"role": "assistant", "content": content});
+    if !calls.is_empty() {
+        let call = |one: &MockToolCall| {
+            let mut call = call(one, one.text());
             extras.lay(&extras.data.call, &mut call);
-            let message =
-                json!({"role": "assistant", "content": null, "tool_calls": [call], "refusal": null});
-            (message, "tool_calls", pieces.len())
-        }
-        SuccessReply::Ok | SuccessReply::Chunks(_) | SuccessReply::NonAscii | SuccessReply::MaxTokens => {
-            let pieces = content_pieces(reply, canaries);
-            let message = json!({"role": "assistant", "content": pieces.concat(), "refusal": null});
-            (message, finish_reason(reply), pieces.len())
-        }
-    };
+            call
+        };
+        message["tool_calls"] = calls.iter().map(call).collect();
+    }
+    message["refusal"] = Value::Null;
     extras.lay(&extras.data.message, &mut message);
     let mut choice = json!({"index": 0, "message": message, "logprobs": null, "finish_reason": finish});
     extras.lay(&extras.data.choice, &mut choice);
@@ -77,27 +89,33 @@ fn stream(reply: &SuccessReply, asked: &RequestedCall, canaries: &Canaries) -> M
     let chunks = Chunks::of(asked, canaries);
     let mut events: Vec<Bytes> =
         chunks.extras.data.first_chunk.as_ref().map(|extra| chunks.first(extra)).into_iter().collect();
-    let (finish, tokens) = match reply {
-        SuccessReply::ToolCall => {
-            let pieces = tool_argument_pieces(canaries);
-            let whole = chunks.extras.data.whole_calls;
-            let arguments = if whole { pieces.concat() } else { String::new() };
-            let function = json!({"name": "get_weather", "arguments": arguments});
-            let call = json!({"index": 0, "id": call_id(canaries), "type": "function", "function": function});
-            events.push(chunks.opening(json!({"role": "assistant", "content": null, "tool_calls": [call]})));
-            let pieces = if whole { &[] } else { &pieces[..] };
-            events.extend(pieces.iter().map(|piece| {
-                chunks.delta(json!({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}))
-            }));
-            ("tool_calls", tool_argument_pieces(canaries).len())
+    let (pieces, calls) = (content_pieces(reply, canaries), tool_calls(reply, canaries));
+    let (finish, tokens) = (finish_with(&calls, reply), output_tokens(&pieces, &calls));
+    let whole = chunks.extras.data.whole_calls;
+    let mut starts = calls.iter().enumerate().map(|(index, one)| {
+        let call = call(one, if whole { one.text() } else { String::new() });
+        let mut start = json!({ "index": index });
+        lay(call.as_object().cloned().unwrap_or_default(), &mut start);
+        start
+    });
+    // Without text, the first call begins in the chunk with the role.
+    if pieces.is_empty()
+        && let Some(first) = starts.next()
+    {
+        events.push(chunks.opening(json!({"role": "assistant", "content": null, "tool_calls": [first]})));
+    } else {
+        events.push(chunks.opening(json!({"role": "assistant", "content": "", "refusal": null})));
+        events.extend(pieces.iter().map(|piece| chunks.delta(json!({"content": piece}))));
+    }
+    for (index, call) in calls.iter().enumerate() {
+        if index > 0 || !pieces.is_empty() {
+            events.extend(starts.next().map(|start| chunks.delta(json!({"tool_calls": [start]}))));
         }
-        SuccessReply::Ok | SuccessReply::Chunks(_) | SuccessReply::NonAscii | SuccessReply::MaxTokens => {
-            events.push(chunks.opening(json!({"role": "assistant", "content": "", "refusal": null})));
-            let pieces = content_pieces(reply, canaries);
-            events.extend(pieces.iter().map(|piece| chunks.delta(json!({"content": piece}))));
-            (finish_reason(reply), pieces.len())
-        }
-    };
+        let pieces = if whole { &[] } else { &call.pieces[..] };
+        events.extend(pieces.iter().map(|piece| {
+            chunks.delta(json!({"tool_calls": [{"index": index, "function": {"arguments": piece}}]}))
+        }));
+    }
     events.push(chunks.last(finish, tokens));
     events.extend(chunks.usage(tokens));
     if let Some(first) = events.first_mut() {
@@ -247,10 +265,6 @@ fn usage(completion_tokens: usize) -> Value {
 
 fn completion_id(canaries: &Canaries) -> String {
     format!("chatcmpl-{}", stem(canaries))
-}
-
-fn call_id(canaries: &Canaries) -> String {
-    format!("call_{}", stem(canaries))
 }
 
 #[cfg(test)]

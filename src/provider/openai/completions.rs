@@ -35,7 +35,8 @@ pub(crate) fn reply(
 
 /// The pieces of a reply at an endpoint that supports only text.
 pub(super) fn text_pieces(reply: &SuccessReply, canaries: &Canaries) -> Vec<String> {
-    content_pieces(if matches!(reply, SuccessReply::ToolCall) { &SuccessReply::Ok } else { reply }, canaries)
+    let pieces = content_pieces(reply, canaries);
+    if pieces.is_empty() { content_pieces(&SuccessReply::Ok, canaries) } else { pieces }
 }
 
 fn completion(asked: &RequestedCall, canaries: &Canaries, text: &str, finish: Option<&str>) -> Value {

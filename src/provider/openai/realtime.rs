@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 use crate::{
     observation::Canaries,
     provider::{
-        content::{content_pieces, created, stem, tool_argument_pieces},
+        content::{MockToolCall, content_pieces, created, output_tokens, stem, tool_calls},
         failure::ProviderError,
         message::MessageBody,
         request::{RequestedCall, model_asked},
     },
-    scenario::SuccessReply,
+    scenario::{ReplyEnd, SuccessReply},
     wire::websocket,
 };
 
@@ -28,47 +28,62 @@ pub(crate) fn reply(reply: &SuccessReply, asked: &RequestedCall, canaries: &Cana
     events.push("session.created", json!({ "session": session(asked, canaries) }));
     let opening = std::mem::take(&mut events.frames);
 
-    let call = matches!(reply, SuccessReply::ToolCall);
-    let pieces = if call { tool_argument_pieces(canaries) } else { content_pieces(reply, canaries) };
-    let whole = pieces.concat();
-    let id = format!("item_{}", stem(canaries));
-    let item = |status: &str, text: &str| item(&id, call, status, text, canaries);
+    let (pieces, calls) = (content_pieces(reply, canaries), tool_calls(reply, canaries));
+    let tokens = output_tokens(&pieces, &calls);
+    let text = (!pieces.is_empty()).then_some((pieces, None));
+    let items = text.into_iter().chain(calls.into_iter().map(|call| (call.pieces.clone(), Some(call))));
     let begun = response("in_progress", json!([]), Value::Null, canaries);
     events.push("response.created", json!({ "response": begun }));
-    let place = json!({"response_id": begun["id"], "output_index": 0});
-    events.push("response.output_item.added", with(&place, json!({"item": item("in_progress", "")})));
-    events
-        .push("conversation.item.added", json!({"previous_item_id": null, "item": item("in_progress", "")}));
-    let place = with(&place, json!({ "item_id": id }));
-    if call {
-        let place = with(&place, json!({ "call_id": format!("call_{}", stem(canaries)) }));
-        for piece in &pieces {
-            events.push("response.function_call_arguments.delta", with(&place, json!({ "delta": piece })));
+    let mut output = Vec::new();
+    for (index, (pieces, call)) in items.enumerate() {
+        let whole = pieces.concat();
+        let id = format!("item_{}", call.as_ref().map_or(stem(canaries), |call| &call.id));
+        let item = |status: &str, text: &str| item(&id, call.as_ref(), status, text);
+        let place = json!({"response_id": begun["id"], "output_index": index});
+        let added = item("in_progress", "");
+        events.push("response.output_item.added", with(&place, json!({ "item": added })));
+        events.push("conversation.item.added", json!({"previous_item_id": null, "item": added}));
+        let part_place = with(&place, json!({ "item_id": id }));
+        if let Some(call) = &call {
+            let place = with(&part_place, json!({ "call_id": format!("call_{}", call.id) }));
+            for piece in &pieces {
+                let delta = with(&place, json!({ "delta": piece }));
+                events.push("response.function_call_arguments.delta", delta);
+            }
+            let all = with(&place, json!({ "arguments": whole }));
+            events.push("response.function_call_arguments.done", all);
+        } else {
+            let place = with(&part_place, json!({ "content_index": 0 }));
+            let part = |text: &str| json!({"part": {"type": "text", "text": text}});
+            events.push("response.content_part.added", with(&place, part("")));
+            for piece in &pieces {
+                events.push("response.output_text.delta", with(&place, json!({ "delta": piece })));
+            }
+            events.push("response.output_text.done", with(&place, json!({ "text": whole })));
+            events.push("response.content_part.done", with(&place, part(&whole)));
         }
-        events.push("response.function_call_arguments.done", with(&place, json!({ "arguments": whole })));
-    } else {
-        let place = with(&place, json!({ "content_index": 0 }));
-        let part = |text: &str| json!({"part": {"type": "text", "text": text}});
-        events.push("response.content_part.added", with(&place, part("")));
-        for piece in &pieces {
-            events.push("response.output_text.delta", with(&place, json!({ "delta": piece })));
-        }
-        events.push("response.output_text.done", with(&place, json!({ "text": whole })));
-        events.push("response.content_part.done", with(&place, part(&whole)));
+        let done = item(status(reply), &whole);
+        events.push("conversation.item.done", json!({"previous_item_id": null, "item": done}));
+        events.push("response.output_item.done", with(&place, json!({ "item": done })));
+        output.push(done);
     }
-    let done = item("completed", &whole);
-    events.push("conversation.item.done", json!({"previous_item_id": null, "item": done}));
-    let place = json!({"response_id": begun["id"], "output_index": 0});
-    events.push("response.output_item.done", with(&place, json!({ "item": done })));
     let usage = json!({
-        "total_tokens": 9 + pieces.len(),
+        "total_tokens": 9 + tokens,
         "input_tokens": 9,
-        "output_tokens": pieces.len(),
+        "output_tokens": tokens,
         "input_token_details": {"text_tokens": 9, "audio_tokens": 0, "image_tokens": 0, "cached_tokens": 0},
-        "output_token_details": {"text_tokens": pieces.len(), "audio_tokens": 0},
+        "output_token_details": {"text_tokens": tokens, "audio_tokens": 0},
     });
-    let last = events
-        .frame("response.done", json!({ "response": response("completed", json!([done]), usage, canaries) }));
+    let mut done = response(status(reply), output.into(), usage, canaries);
+    let reason = match reply.end() {
+        ReplyEnd::Whole => None,
+        ReplyEnd::Limit => Some("max_output_tokens"),
+        ReplyEnd::Filter => Some("content_filter"),
+    };
+    if let Some(reason) = reason {
+        done["status_details"] = json!({"type": "incomplete", "reason": reason});
+    }
+    let last = events.frame("response.done", json!({ "response": done }));
     MessageBody::Session { opening, awaited: AWAITED, events: events.frames, last }
 }
 
@@ -100,17 +115,22 @@ fn with(members: &Value, more: Value) -> Value {
     all
 }
 
-fn item(id: &str, call: bool, status: &str, text: &str, canaries: &Canaries) -> Value {
+/// The final status of an item and of a response.
+fn status(reply: &SuccessReply) -> &'static str {
+    if reply.end() == ReplyEnd::Whole { "completed" } else { "incomplete" }
+}
+
+fn item(id: &str, call: Option<&MockToolCall>, status: &str, text: &str) -> Value {
     let common = json!({"id": id, "object": "realtime.item", "status": status});
-    if call {
-        let call_id = format!("call_{}", stem(canaries));
+    if let Some(call) = call {
+        let call_id = format!("call_{}", call.id);
         return with(
             &common,
-            json!({"type": "function_call", "name": "get_weather", "call_id": call_id, "arguments": text}),
+            json!({"type": "function_call", "name": call.name, "call_id": call_id, "arguments": text}),
         );
     }
     let content =
-        if status == "completed" { json!([{"type": "output_text", "text": text}]) } else { json!([]) };
+        if status == "in_progress" { json!([]) } else { json!([{"type": "output_text", "text": text}]) };
     with(&common, json!({"type": "message", "role": "assistant", "content": content}))
 }
 

@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use crate::{
     observation::Canaries,
     provider::{
-        content::{content_pieces, created, stem, tool_argument_pieces},
+        content::{MockToolCall, content_pieces, created, output_tokens, stem, tool_calls},
         failure::ProviderError,
         message::{MessageBody, json},
         request::{RequestedCall, model_asked},
     },
-    scenario::{EventForm, SuccessReply},
+    scenario::{EventForm, ReplyEnd, SuccessReply},
 };
 
 pub(crate) fn reply(
@@ -25,48 +25,58 @@ pub(crate) fn reply(
     if asked.stream {
         ("text/event-stream; charset=utf-8", stream(reply, asked, canaries))
     } else {
-        let output = Output::of(reply, canaries);
-        json(&ended(&output, asked, canaries))
+        json(&ended(&Output::of(reply, canaries), asked, canaries))
     }
 }
 
-/// The only item of the output, and the pieces in which a stream sends it.
+/// The items of the output, and why it ends.
 struct Output {
-    call: bool,
-    /// Whether the token limit cut the text off.
-    incomplete: bool,
+    items: Vec<OutputItem>,
+    end: ReplyEnd,
+    tokens: usize,
+}
+
+/// One item, in the pieces in which a stream sends it.
+struct OutputItem {
     id: String,
-    call_id: String,
     pieces: Vec<String>,
+    /// The tool call that the pieces are arguments of.
+    call: Option<MockToolCall>,
 }
 
 impl Output {
     fn of(reply: &SuccessReply, canaries: &Canaries) -> Self {
-        let call = matches!(reply, SuccessReply::ToolCall);
-        let stem = stem(canaries);
-        Self {
-            call,
-            incomplete: reply.is_cut_by_limit(),
-            id: if call { format!("fc_{stem}") } else { format!("msg_{stem}") },
-            call_id: format!("call_{stem}"),
-            pieces: if call { tool_argument_pieces(canaries) } else { content_pieces(reply, canaries) },
-        }
+        let (pieces, calls) = (content_pieces(reply, canaries), tool_calls(reply, canaries));
+        let tokens = output_tokens(&pieces, &calls);
+        let text = (!pieces.is_empty()).then(|| OutputItem {
+            id: format!("msg_{}", stem(canaries)),
+            pieces,
+            call: None,
+        });
+        let calls = calls.into_iter().map(|call| OutputItem {
+            id: format!("fc_{}", call.id),
+            pieces: call.pieces.clone(),
+            call: Some(call),
+        });
+        Self { items: text.into_iter().chain(calls).collect(), end: reply.end(), tokens }
     }
 
-    /// The final status of the item and of the response.
-    fn end(&self) -> &'static str {
-        if self.incomplete { "incomplete" } else { "completed" }
+    /// The final status of the last item and of the response.
+    fn status(&self) -> &'static str {
+        if self.end == ReplyEnd::Whole { "completed" } else { "incomplete" }
     }
+}
 
-    fn item(&self, status: &str, text: &str) -> Value {
-        if self.call {
+impl OutputItem {
+    fn shown(&self, status: &str, text: &str) -> Value {
+        if let Some(call) = &self.call {
             return json!({
                 "id": self.id,
                 "type": "function_call",
                 "status": status,
                 "arguments": text,
-                "call_id": self.call_id,
-                "name": "get_weather",
+                "call_id": format!("call_{}", call.id),
+                "name": call.name,
             });
         }
         let content = if status == "in_progress" { json!([]) } else { json!([part(text)]) };
@@ -120,14 +130,15 @@ fn response(asked: &RequestedCall, canaries: &Canaries, status: &str) -> Value {
 }
 
 fn ended(output: &Output, asked: &RequestedCall, canaries: &Canaries) -> Value {
-    let mut response = response(asked, canaries, output.end());
-    let tokens = output.pieces.len();
-    if output.incomplete {
-        response["incomplete_details"] = json!({"reason": "max_output_tokens"});
-    } else {
-        response["completed_at"] = json!(created() + 1);
+    let mut response = response(asked, canaries, output.status());
+    let tokens = output.tokens;
+    match output.end {
+        ReplyEnd::Whole => response["completed_at"] = json!(created() + 1),
+        ReplyEnd::Limit => response["incomplete_details"] = json!({"reason": "max_output_tokens"}),
+        ReplyEnd::Filter => response["incomplete_details"] = json!({"reason": "content_filter"}),
     }
-    response["output"] = json!([output.item(output.end(), &output.pieces.concat())]);
+    let items = output.items.iter().map(|item| item.shown(output.status(), &item.pieces.concat()));
+    response["output"] = items.collect();
     response["usage"] = json!({
         "input_tokens": 9,
         "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
@@ -140,34 +151,37 @@ fn ended(output: &Output, asked: &RequestedCall, canaries: &Canaries) -> Value {
 
 fn stream(reply: &SuccessReply, asked: &RequestedCall, canaries: &Canaries) -> MessageBody {
     let output = Output::of(reply, canaries);
-    let whole = output.pieces.concat();
     let begun = response(asked, canaries, "in_progress");
     let mut events = Numbered::default();
     events.push("response.created", json!({ "response": begun }));
     events.push("response.in_progress", json!({ "response": begun }));
-    let item = output.item("in_progress", "");
-    events.push("response.output_item.added", json!({"output_index": 0, "item": item}));
-    if output.call {
-        let place = json!({"item_id": output.id, "output_index": 0});
-        for piece in &output.pieces {
-            events.push("response.function_call_arguments.delta", with(&place, json!({ "delta": piece })));
+    for (index, item) in output.items.iter().enumerate() {
+        let whole = item.pieces.concat();
+        let added = json!({"output_index": index, "item": item.shown("in_progress", "")});
+        events.push("response.output_item.added", added);
+        if let Some(call) = &item.call {
+            let place = json!({"item_id": item.id, "output_index": index});
+            for piece in &item.pieces {
+                let delta = with(&place, json!({ "delta": piece }));
+                events.push("response.function_call_arguments.delta", delta);
+            }
+            let all = json!({"name": call.name, "arguments": whole});
+            events.push("response.function_call_arguments.done", with(&place, all));
+        } else {
+            let place = json!({"item_id": item.id, "output_index": index, "content_index": 0});
+            events.push("response.content_part.added", with(&place, json!({ "part": part("") })));
+            for piece in &item.pieces {
+                let delta = json!({"delta": piece, "logprobs": []});
+                events.push("response.output_text.delta", with(&place, delta));
+            }
+            events.push("response.output_text.done", with(&place, json!({"text": whole, "logprobs": []})));
+            events.push("response.content_part.done", with(&place, json!({ "part": part(&whole) })));
         }
-        let all = json!({"name": "get_weather", "arguments": whole});
-        events.push("response.function_call_arguments.done", with(&place, all));
-    } else {
-        let place = json!({"item_id": output.id, "output_index": 0, "content_index": 0});
-        events.push("response.content_part.added", with(&place, json!({ "part": part("") })));
-        for piece in &output.pieces {
-            let delta = json!({"delta": piece, "logprobs": []});
-            events.push("response.output_text.delta", with(&place, delta));
-        }
-        events.push("response.output_text.done", with(&place, json!({"text": whole, "logprobs": []})));
-        events.push("response.content_part.done", with(&place, json!({ "part": part(&whole) })));
+        let done = json!({"output_index": index, "item": item.shown(output.status(), &whole)});
+        events.push("response.output_item.done", done);
     }
-    let item = output.item(output.end(), &whole);
-    events.push("response.output_item.done", json!({"output_index": 0, "item": item}));
     let last = json!({ "response": ended(&output, asked, canaries) });
-    let terminator = event(&format!("response.{}", output.end()), events.frames.len(), &last);
+    let terminator = event(&format!("response.{}", output.status()), events.frames.len(), &last);
     MessageBody::Events { events: events.frames, terminator: Some(terminator) }
 }
 
