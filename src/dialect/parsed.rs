@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::finish::FinishMeaning;
+
 /// An error object from a provider or a proxy.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ErrorObject {
@@ -57,14 +59,9 @@ impl Completion {
         self.pieces.concat()
     }
 
-    /// Whether the finish reason, in any dialect, says that the token limit cut the completion off; `None` without a
-    /// finish reason.
-    pub fn is_cut_by_limit(&self) -> Option<bool> {
-        let word = self.finish.as_deref()?.to_ascii_lowercase();
-        Some(matches!(
-            word.as_str(),
-            "length" | "max_tokens" | "max_output_tokens" | "model_length" | "incomplete"
-        ))
+    /// What the finish reason means; `None` without a finish reason.
+    pub fn ended_by(&self) -> Option<FinishMeaning> {
+        self.finish.as_deref().map(FinishMeaning::of)
     }
 
     /// Whether both have the same content. Arguments of a tool call are compared as JSON, because some dialects send

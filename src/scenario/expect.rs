@@ -28,6 +28,9 @@ pub struct Expect {
     /// How the response ends. Default: any ending.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ending: Option<EndingExpect>,
+    /// What the finish reason means. Default: any finish reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finish: Option<FinishExpect>,
     /// Members of the error object that the caller gets. Default: any members.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorExpect>,
@@ -53,6 +56,21 @@ pub enum EndingExpect {
     ErrorEvent,
     /// The connection ends before the response is complete.
     Cut,
+}
+
+/// What the finish reason of a success means, in the words of the API that the caller calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum FinishExpect {
+    /// The response is whole: `stop`, `end_turn`, `STOP`, `completed`.
+    Stop,
+    /// The model called a tool: `tool_calls`, `tool_use`; in an API without such a reason, `STOP` or `completed`.
+    ToolCalls,
+    /// The token limit cut the response off: `length`, `max_tokens`, `max_output_tokens`.
+    Limit,
+    /// The response was refused or filtered: `content_filter`, `refusal`, `SAFETY`.
+    Filter,
 }
 
 /// Members of the error object that the caller must get, in the dialect of the API that it calls.

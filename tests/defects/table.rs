@@ -248,6 +248,9 @@ pub const ROWS: &[Row] = &[
     row(PassThroughHopByHop, "passthrough.hop-by-hop", &[], &["passthrough"]),
     row(PassThroughCutFinished, "passthrough.cut-stays-cut", &[], &["passthrough"]),
     row(LimitAsStop, "success.limit-told", &[], &["healthy"]),
+    row(LimitAsNull, "success.limit-told", &[], &["healthy"]),
+    row(FilterAsStop, "success.filter-told", &[], &["healthy", "providers/anthropic", "providers/gemini"]),
+    row(IncompleteWithoutReason, "success.reason-told", &[], &["healthy"]),
     row(
         SessionLeftOpen,
         "realtime.no-silent-socket",

@@ -16,7 +16,7 @@ use super::{
         self, FailureChanged, RejectionChanged, ReplyReplaced, StatusReplaced, append, is_gateway_error,
         is_server_error, lose_message, set,
     },
-    heads::{self, HeadersDropped},
+    heads::{self, HeadersDropped, WordsReplaced},
     pass_through::{self, PassedBodyRewritten, PassedHeadChanged},
     process_stop::{self, ProcessStopped},
     sessions::{self, RefusalAccepted, SessionEndChanged, SessionEventsChanged, closed},
@@ -216,7 +216,13 @@ defects! {
     PassThroughCutFinished = "pass-through-cut-finished": "Ends an incomplete body like a complete one on a pass-through route"
         => pass_through::PassedCutFinished,
     LimitAsStop = "limit-as-stop": "Reports a response that the token limit cut off as finished"
-        => heads::LimitHidden,
+        => WordsReplaced(heads::LIMIT_AS_STOP),
+    LimitAsNull = "limit-as-null": "Reports no finish reason in a plain response that the token limit cut off"
+        => WordsReplaced(heads::LIMIT_AS_NULL),
+    FilterAsStop = "filter-as-stop": "Reports a response that was refused or filtered as finished"
+        => WordsReplaced(heads::FILTER_AS_STOP),
+    IncompleteWithoutReason = "incomplete-without-reason": "Reports an incomplete response without the reason"
+        => WordsReplaced(heads::INCOMPLETE_WITHOUT_REASON),
     // Sessions.
     SessionLeftOpen = "session-left-open": "Leaves the caller's session open and silent after the upstream ended it"
         => SessionEndChanged(|_| SessionEnd::Silence),

@@ -53,12 +53,12 @@ impl Extension for StreamTypeDropped {
     }
 }
 
-/// Reports a response that the token limit cut off as finished.
+/// Replaces these words in the parts of successful responses.
 #[derive(Debug)]
-pub(super) struct LimitHidden;
+pub(super) struct WordsReplaced(pub &'static [(&'static str, &'static str)]);
 
 /// How each dialect reports the token limit, and how it reports a normal end.
-const WORDS: [(&str, &str); 6] = [
+pub(super) const LIMIT_AS_STOP: &[(&str, &str)] = &[
     (r#""finish_reason":"length""#, r#""finish_reason":"stop""#),
     (r#""done_reason":"length""#, r#""done_reason":"stop""#),
     (r#""stop_reason":"max_tokens""#, r#""stop_reason":"end_turn""#),
@@ -67,9 +67,29 @@ const WORDS: [(&str, &str); 6] = [
     (r#""finish_reason":"MAX_TOKENS""#, r#""finish_reason":"COMPLETE""#),
 ];
 
-impl Extension for LimitHidden {
+/// How each dialect reports a refusal or a filter, and how it reports a normal end.
+pub(super) const FILTER_AS_STOP: &[(&str, &str)] = &[
+    (r#""finish_reason":"content_filter""#, r#""finish_reason":"stop""#),
+    (r#""stop_reason":"refusal""#, r#""stop_reason":"end_turn""#),
+    (r#""finishReason": "SAFETY""#, r#""finishReason": "STOP""#),
+    (r#""finishReason":"SAFETY""#, r#""finishReason":"STOP""#),
+    (r#""finishReason":"RECITATION""#, r#""finishReason":"STOP""#),
+    (r#""stopReason":"content_filtered""#, r#""stopReason":"end_turn""#),
+];
+
+/// The reasons of an incomplete response, and the absence of a reason.
+pub(super) const INCOMPLETE_WITHOUT_REASON: &[(&str, &str)] = &[
+    (r#""incomplete_details":{"reason":"max_output_tokens"}"#, r#""incomplete_details":null"#),
+    (r#""incomplete_details":{"reason":"content_filter"}"#, r#""incomplete_details":null"#),
+];
+
+/// How a plain chat reports the token limit, and no finish reason.
+pub(super) const LIMIT_AS_NULL: &[(&str, &str)] =
+    &[(r#""finish_reason":"length"}],"usage""#, r#""finish_reason":null}],"usage""#)];
+
+impl Extension for WordsReplaced {
     fn content(&self, bytes: Bytes) -> Bytes {
         let Ok(text) = std::str::from_utf8(&bytes) else { return bytes };
-        WORDS.iter().fold(text.to_owned(), |text, (limit, end)| text.replace(limit, end)).into()
+        self.0.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to)).into()
     }
 }

@@ -73,9 +73,9 @@ fn good_stream() -> Setup {
     Setup::streamed([events(&[ONE, TWO, STOP, DONE], Last::End)])
 }
 
-fn limited() -> Setup {
-    let choice = r#"{"index":0,"message":{"content":"hi"},"finish_reason":"length"}"#;
-    Setup::new([json(200, "", &format!(r#"{{"choices":[{choice}]}}"#))])
+fn ended_by(reason: &str) -> Setup {
+    let choice = format!(r#"{{"index":0,"message":{{"content":"hi"}},"finish_reason":"{reason}"}}"#);
+    Setup::new([json(200, "", &format!(r#"{{"choices":[{choice}],"usage":{{}}}}"#))])
 }
 
 /// The situation in which a defect shows, and the check that it shows.
@@ -196,7 +196,9 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
             s.text().starts_with(&[ONE, STOP, "data: {\"error\""].concat()) && !s.text().contains(DONE)
         }),
         PingEventSent => (good_stream(), |s| s.text().starts_with("event: ping\n")),
-        LimitAsStop => (limited(), |s| s.text().contains(r#""finish_reason":"stop""#)),
+        LimitAsStop => (ended_by("length"), |s| s.text().contains(r#""finish_reason":"stop""#)),
+        LimitAsNull => (ended_by("length"), |s| s.text().contains(r#""finish_reason":null"#)),
+        FilterAsStop => (ended_by("content_filter"), |s| s.text().contains(r#""finish_reason":"stop""#)),
         TimeoutIgnored => (slow(), |s| s.status() == 200),
         TerminalRetried => (failing(404), |s| s.stage.main.attempts() == 3 && s.status() == 404),
         RetryBudgetExceeded => (Setup { retries: 1, ..failing(503) }, |s| s.stage.main.attempts() == 3),
@@ -258,7 +260,8 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
         | PassThroughWrapped
         | PassThroughRepaired
         | PassThroughHopByHop
-        | PassThroughCutFinished => {
+        | PassThroughCutFinished
+        | IncompleteWithoutReason => {
             unreachable!("{defect} does not show with these upstreams")
         }
         StreamGatewayErrorAs500 => (Setup { stream: true, ..failing(502) }, |s| s.status() == 500),
@@ -295,9 +298,10 @@ fn has(seen: &Seen, header: &str) -> bool {
 }
 
 /// Defects that do not show in one response to a chat.
-const TESTED_ELSEWHERE: [Defect; 44] = [
+const TESTED_ELSEWHERE: &[Defect] = &[
     Defect::FailureClosed,
     Defect::FirstErrorsCoolDown,
+    Defect::IncompleteWithoutReason,
     Defect::CooldownAs500,
     Defect::CooldownWithoutTime,
     Defect::RejectedKeyRests,

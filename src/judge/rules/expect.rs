@@ -1,7 +1,8 @@
 //! The expectations of the scenario itself.
 
+use super::finish;
 use crate::{
-    dialect,
+    dialect::{self, Completion, FinishMeaning},
     judge::{
         caller_response::CallerResponse,
         facts::Facts,
@@ -9,7 +10,7 @@ use crate::{
         scope::{CallerLeft, PassThrough, Scope, Subject},
     },
     observation::StepName,
-    scenario::{Attempts, EndingExpect, Level},
+    scenario::{Attempts, EndingExpect, FinishExpect, Level},
 };
 
 const REASON: &str = "The scenario demands it; its `why` gives the reason.";
@@ -18,6 +19,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("expect.status", "The status is one that the scenario demands", false, status),
     rule("expect.attempts", "The upstreams get as many requests as the scenario demands", false, attempts),
     rule("expect.ending", "The response ends as the scenario demands", false, ending),
+    rule("expect.finish", "The finish reason means what the scenario demands", false, finish_meaning),
     rule("expect.error", "The error object has the members that the scenario demands", false, error),
     rule("expect.headers", "The response has the headers that the scenario demands", false, headers),
     rule("expect.within", "The response ends within the time that the scenario demands", true, within),
@@ -107,6 +109,31 @@ fn ending(facts: &Facts<'_>) -> Option<RuleOutcome> {
             EndingExpect::Cut => "a cut connection",
         };
         (wanted.to_owned(), response.describe())
+    })
+}
+
+fn finish_meaning(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let wanted = facts.arrangement.expect.finish?;
+    let got = facts.response.completion();
+    let meaning = got.and_then(Completion::ended_by);
+    let holds = match wanted {
+        FinishExpect::Stop => meaning == Some(FinishMeaning::Stop),
+        FinishExpect::ToolCalls if dialect::has_word_for_tools(facts.api()) => {
+            meaning == Some(FinishMeaning::ToolCalls)
+        }
+        FinishExpect::ToolCalls => meaning == Some(FinishMeaning::Stop),
+        FinishExpect::Limit => meaning == Some(FinishMeaning::Limit),
+        FinishExpect::Filter => meaning == Some(FinishMeaning::Filtered),
+    };
+    RuleOutcome::check(holds, || {
+        let wanted = match wanted {
+            FinishExpect::Stop => "a normal end",
+            FinishExpect::ToolCalls => "a tool call",
+            FinishExpect::Limit => "the token limit",
+            FinishExpect::Filter => "a refusal or a filter",
+        };
+        let observed = got.map_or_else(|| facts.response.describe(), finish::quoted);
+        (format!("a finish reason that means {wanted}"), observed)
     })
 }
 

@@ -6,6 +6,7 @@ mod disconnect;
 mod expect;
 mod fallback;
 mod families;
+mod finish;
 mod format;
 mod headers;
 mod keepalive;

@@ -1,8 +1,8 @@
 //! What the caller must get if an upstream succeeded.
 
-use super::own;
+use super::{finish, own};
 use crate::{
-    dialect,
+    dialect::{self, FinishMeaning},
     judge::{
         attempt_outcome::{is_terminated, is_truncated},
         caller_response::CallerResponse,
@@ -67,7 +67,33 @@ pub(super) const RULES: &[Rule] = &[
         references: &["BerriAI/litellm#37710", "https://platform.openai.com/docs/api-reference/chat"],
         timing: false,
         scope: Scope::CALLS,
-        check: limit_reported,
+        check: finish::limit,
+    },
+    Rule {
+        id: "success.filter-told",
+        level: Level::Required,
+        title: "The finish reason of a response that was refused or filtered does not say that it is whole",
+        reason: "With `stop`, an agent takes an empty or half response for a complete one, or asks for it again and \
+                 again; nobody learns that it was withheld.",
+        references: &[
+            "BerriAI/litellm#40857",
+            "https://platform.claude.com/docs/en/test-and-evaluate/strengthen-guardrails/handle-streaming-refusals",
+            "https://ai.google.dev/api/generate-content#FinishReason",
+        ],
+        timing: false,
+        scope: Scope::CALLS,
+        check: finish::filter,
+    },
+    Rule {
+        id: "success.reason-told",
+        level: Level::Recommended,
+        title: "A response that is reported as incomplete says whether the token limit or a filter is the reason",
+        reason: "After the token limit a caller asks for the rest; after a filter that is useless. `incomplete` \
+                 without a reason does not separate the two.",
+        references: &["BerriAI/litellm#40477", "https://platform.openai.com/docs/api-reference/responses"],
+        timing: false,
+        scope: Scope::CALLS,
+        check: finish::reason,
     },
     Rule {
         id: "success.terminated",
@@ -110,9 +136,10 @@ fn ends_open(facts: &Facts<'_>, attempt: &Attempt) -> bool {
 }
 
 fn delivered(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    let (attempt, _) = facts.success()?;
-    // Google refuses a prompt with status 200: a proxy may report that by an error or by a finish reason.
-    let refused = attempt.turn.as_ref().is_some_and(|turn| matches!(turn.answer, TurnReply::Error(_)));
+    let (attempt, sent) = facts.success()?;
+    // A refusal has status 200: a proxy may report it by an error or by a finish reason.
+    let refused = attempt.turn.as_ref().is_some_and(|turn| matches!(turn.answer, TurnReply::Error(_)))
+        || sent.ended_by() == Some(FinishMeaning::Filtered);
     // After content, a second attempt must not be appended; `retry.not-after-content` checks that.
     let after_content = facts.failures().any(|(_, result)| result.failed_after_content());
     if attempt.sent.doubtful || refused || ends_open(facts, attempt) || after_content {
@@ -162,23 +189,6 @@ fn content_intact(facts: &Facts<'_>) -> Option<RuleOutcome> {
     RuleOutcome::check(sent.says_the_same(got), || {
         let (sent, got) = (sent.text(), got.text());
         (format!("the content as sent: {:?}", excerpt(&sent)), format!("{:?}", excerpt(&got)))
-    })
-}
-
-fn limit_reported(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    let ((_, sent), got) = (facts.success()?, facts.response.completion()?);
-    if !facts.response.looks_successful() || !sent.says_the_same(got) {
-        return None;
-    }
-    let (cut, reported) = (sent.is_cut_by_limit()?, got.is_cut_by_limit()?);
-    RuleOutcome::check(cut == reported, || {
-        let expected = if cut {
-            "a finish reason for the token limit"
-        } else {
-            "a finish reason other than the token limit"
-        };
-        let words = [sent, got].map(|side| side.finish.clone().unwrap_or_default());
-        (format!("{expected}: the upstream said `{}`", words[0]), format!("`{}`", words[1]))
     })
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{body, classes, kinds::Sdk, outcome::SdkOutcome, retry, stream};
 use crate::{
+    dialect::{Completion, FinishMeaning},
     judge::{Facts, Policy},
     observation::{ExchangeOutcome, Observation, ResponseEnd, StepName},
 };
@@ -71,8 +72,8 @@ pub(crate) fn sdk_view(observation: &Observation) -> Vec<StepView> {
 /// Whether every upstream failed, or the caller got an incomplete or invalid response.
 fn failed(facts: &Facts<'_>) -> bool {
     // In some dialects a refusal is a response with status 200: no SDK has to raise an exception for it.
-    let finish = facts.response.completion().and_then(|completion| completion.finish.as_deref());
-    let refused = matches!(finish, Some("content_filter" | "refusal"));
+    let meaning = facts.response.completion().and_then(Completion::ended_by);
+    let refused = meaning == Some(FinishMeaning::Filtered);
     (facts.is_failure() && !refused) || !facts.response.looks_successful()
 }
 

@@ -2,8 +2,9 @@
 
 use super::{every_rule::RuleExample, seen::*};
 use crate::{
+    judge::{self, Policy},
     observation::{AttemptEnd, ResponseEnd},
-    scenario::{Fault, Turn},
+    scenario::{Api, Fault, Provider, Turn},
 };
 
 pub(super) fn examples() -> Vec<RuleExample> {
@@ -15,6 +16,16 @@ fn success() -> Vec<RuleExample> {
     let stream = || streamed().tried(events(GOOD));
     let doubtful = || stream().attempt(|attempt| attempt.sent.doubtful = true);
     let limited = || plain().tried(say(200, LIMITED));
+    let ended_by = |word: &str| say(200, &OK.replace("stop", word));
+    let filtered = || plain().tried(ended_by("content_filter"));
+    let incomplete = |details: &str| {
+        let body = format!(
+            r#"{{"object":"response","status":"incomplete","incomplete_details":{details},"output":[]}}"#
+        );
+        let candidate = say(200, r#"{"candidates":[{"finishReason":"SAFETY","index":0}]}"#);
+        let called = plain().calling(Api::OpenaiResponses, Provider::Gemini).tried(candidate);
+        called.asked(Api::GeminiGenerate).received(say(200, &body))
+    };
     vec![
         ("success.delivered", ok().received(say(200, OK)), ok().received(error(502))),
         (
@@ -28,9 +39,56 @@ fn success() -> Vec<RuleExample> {
             stream().received(events(&[ONE, STOP, DONE])),
         ),
         ("success.limit-told", limited().received(say(200, LIMITED)), limited().received(say(200, OK))),
+        (
+            "success.filter-told",
+            filtered().received(ended_by("content_filter")),
+            filtered().received(ended_by("stop")),
+        ),
+        ("success.reason-told", incomplete(r#"{"reason":"content_filter"}"#), incomplete("null")),
         ("success.terminated", stream().received(events(GOOD)), stream().received(events(&[ONE, TWO, STOP]))),
         ("request.forwarded", ok().received(say(200, OK)), plain().received(error(500))),
     ]
+}
+
+/// The rules on finish reasons that a case breaks.
+fn broken(seen: ObservationBuilder) -> Vec<String> {
+    let findings = judge::judge(&seen.observation, &[], &Policy::default());
+    findings.into_iter().map(|finding| finding.rule).collect()
+}
+
+#[test]
+fn an_answer_that_the_limit_cut_off_needs_a_finish_reason() {
+    let limited = || plain().tried(say(200, LIMITED));
+    assert_eq!(
+        broken(limited().received(say(200, &OK.replace(r#""stop""#, "null")))),
+        ["success.limit-told"]
+    );
+    // A normal end is not a matter of the limit, whatever is missing.
+    assert!(
+        broken(plain().tried(say(200, OK)).received(say(200, &OK.replace(r#""stop""#, "null")))).is_empty()
+    );
+}
+
+#[test]
+fn a_filter_can_be_reported_by_an_error_or_as_incomplete_but_not_as_the_token_limit() {
+    let ended_by = |word: &str| say(200, &OK.replace("stop", word));
+    let filtered = || plain().tried(ended_by("content_filter"));
+    for word in ["content_filter", "refusal", "SAFETY"] {
+        assert!(broken(filtered().received(ended_by(word))).is_empty(), "{word}");
+    }
+    assert!(broken(filtered().received(error(400))).is_empty());
+    assert_eq!(broken(filtered().received(ended_by("length"))), ["success.filter-told"]);
+    assert_eq!(broken(filtered().received(ended_by("incomplete"))), ["success.reason-told"]);
+    // In a stream.
+    let stopped = |word: &str| events(&[ONE, TWO, &STOP.replace("stop", word), DONE]);
+    let streamed = || streamed().tried(stopped("content_filter"));
+    assert!(broken(streamed().received(stopped("content_filter"))).is_empty());
+    assert_eq!(broken(streamed().received(stopped("stop"))), ["success.filter-told"]);
+    // Cohere's dialect has no reason for it.
+    let whole =
+        r#"{"message":{"content":[{"type":"text","text":"one TXT two"}]},"finish_reason":"COMPLETE"}"#;
+    let cohere = plain().calling(Api::CohereChat, Provider::Openai).tried(ended_by("content_filter"));
+    assert!(broken(cohere.asked(Api::OpenaiChat).received(say(200, whole))).is_empty());
 }
 
 fn status() -> Vec<RuleExample> {

@@ -16,8 +16,8 @@ use crate::{
     },
     scenario::{
         Api, Attempts, Combination, ConnectionFault, Cooldown, EndingExpect, ErrorExpect, ErrorName, Expect,
-        Fault, Leave, LeaveBy, LeavePoint, Level, Provider, ProxySettings, RequestMistake, StatusPattern,
-        StatusSet, TlsFault, Turn, TurnReply as Reply,
+        Fault, FinishExpect, Leave, LeaveBy, LeavePoint, Level, Provider, ProxySettings, RequestMistake,
+        StatusPattern, StatusSet, TlsFault, Turn, TurnReply as Reply,
     },
     wire::sse,
 };
@@ -315,6 +315,7 @@ fn expect() -> impl Strategy<Value = Expect> {
             status: more.then(|| StatusSet(vec![StatusPattern::Class(4), StatusPattern::Exactly(503)])),
             headers: more.then(|| ("Retry-After".to_owned(), None)).into_iter().collect(),
             within: more.then_some(Duration::from_millis(100)),
+            finish: more.then_some(FinishExpect::Filter),
             ending,
             attempts,
             error,

@@ -5,7 +5,10 @@ use std::time::Duration;
 use super::{every_rule::RuleExample, seen::*};
 use crate::{
     judge::{self, Policy},
-    scenario::{Attempts, EndingExpect, ErrorExpect, Expect, Level, StatusPattern, StatusSet},
+    scenario::{
+        Api, Attempts, EndingExpect, ErrorExpect, Expect, FinishExpect, Level, Provider, StatusPattern,
+        StatusSet,
+    },
 };
 
 pub(super) fn examples() -> Vec<RuleExample> {
@@ -15,6 +18,8 @@ pub(super) fn examples() -> Vec<RuleExample> {
     let status = |e: &mut Expect| e.status = Some(StatusSet(vec![StatusPattern::Exactly(429)]));
     let attempts = |e: &mut Expect| e.attempts = Some(Attempts::Total(1));
     let ending = |e: &mut Expect| e.ending = Some(EndingExpect::Failure);
+    let stop = |e: &mut Expect| e.finish = Some(FinishExpect::Stop);
+    let limited = plain().tried(say(200, LIMITED)).received(say(200, LIMITED));
     let error_code = |e: &mut Expect| {
         e.error = Some(ErrorExpect { code: Some("c".to_owned()), ..ErrorExpect::default() });
     };
@@ -26,6 +31,7 @@ pub(super) fn examples() -> Vec<RuleExample> {
         ("expect.status", one().expecting(status), ok().expecting(status)),
         ("expect.attempts", one().expecting(attempts), two().expecting(attempts)),
         ("expect.ending", one().expecting(ending), ok().expecting(ending)),
+        ("expect.finish", ok().expecting(stop), limited.expecting(stop)),
         (
             "expect.error",
             one().expecting(error_code),
@@ -48,6 +54,29 @@ pub(super) fn examples() -> Vec<RuleExample> {
             plain().tried(error(429)).wait(1100.0).received(error(429)).expecting(within),
         ),
     ]
+}
+
+#[test]
+fn a_finish_reason_is_expected_in_the_words_of_the_callers_api() {
+    let broken = |seen: ObservationBuilder, wanted| {
+        let seen = seen.expecting(|e| e.finish = Some(wanted));
+        let findings = judge::judge(&seen.observation, &[], &Policy::default());
+        findings.iter().any(|finding| finding.rule == "expect.finish")
+    };
+    let ended_by = |word: &str| {
+        let said = || say(200, &OK.replace("stop", word));
+        plain().tried(said()).received(said())
+    };
+    let responses = || {
+        let said = || say(200, r#"{"status":"completed","output":[]}"#);
+        plain().calling(Api::OpenaiResponses, Provider::Openai).tried(said()).received(said())
+    };
+    assert!(!broken(ended_by("length"), FinishExpect::Limit));
+    assert!(!broken(ended_by("content_filter"), FinishExpect::Filter));
+    assert!(!broken(ended_by("tool_calls"), FinishExpect::ToolCalls));
+    assert!(broken(ended_by("stop"), FinishExpect::ToolCalls));
+    assert!(!broken(responses(), FinishExpect::ToolCalls));
+    assert!(broken(plain().tried(error(500)).received(error(500)), FinishExpect::Stop));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::seen::{DONE, ObservationBuilder, SideReply, error, events, plain, say, streamed};
 use crate::{
+    dialect::FinishMeaning,
     judge::{self, AttemptOutcome, Policy},
     observation::{AttemptEnd, SentReply},
     provider::{self, MessageBody, ProviderMessage, RequestedCall},
@@ -127,13 +128,15 @@ fn every_dialect_has_a_finish_reason_for_the_token_limit() {
         if !asked.api.is_some_and(Api::streams) || served(&asked).is_none() {
             continue;
         }
-        for (reply, cut) in [(SuccessReply::Ok, false), (SuccessReply::MaxTokens, true)] {
+        for (reply, meaning) in
+            [(SuccessReply::Ok, FinishMeaning::Stop), (SuccessReply::MaxTokens, FinishMeaning::Limit)]
+        {
             let message = provider::reply(&asked, &reply, &canaries());
             let seen = tried(&asked, &message, &bytes(&message), AttemptEnd::Finished);
             let AttemptOutcome::Success(completion) = result(&seen) else {
                 panic!("{asked:?}: {message:#?}")
             };
-            assert_eq!(completion.is_cut_by_limit(), Some(cut), "{asked:?}: {:?}", completion.finish);
+            assert_eq!(completion.ended_by(), Some(meaning), "{asked:?}: {:?}", completion.finish);
         }
     }
 }
