@@ -23,10 +23,10 @@ lint:
 fmt:
     cargo fmt
 
-# Regenerate docs/contract.md, docs/defects.md and the table in docs/policies.md, and build the library's documentation
+# Regenerate docs/contract.md, docs/defects.md, docs/field-failures.md and the table in docs/policies.md, and build the library's documentation
 docs:
     UPDATE_DOCS=1 cargo test --test defects the_documents
-    UPDATE_DOCS=1 cargo test --test docs the_table_of_keys
+    UPDATE_DOCS=1 cargo test --test docs
     UPDATE_DOCS=1 cargo test --lib the_tables_of_settings
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 

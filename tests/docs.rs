@@ -1,5 +1,8 @@
 //! Checks the documents: their scenarios load, their links have targets, and the reference of the file format is complete.
 
+#[path = "docs/field_failures.rs"]
+mod field_failures;
+
 use std::{
     collections::BTreeSet,
     fs,
