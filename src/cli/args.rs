@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
-use super::{compare_args::CompareArgs, report_to::ReportTo, run_args::OutputArgs};
+use super::{catalogue::CatalogueRows, compare_args::CompareArgs, report_to::ReportTo, run_args::OutputArgs};
 use crate::serve::{HostName, MockName};
 
 pub(super) use super::run_args::{PathArgs, RunArgs, STORED_FILTER_HELP, SelectArgs};
@@ -58,8 +58,8 @@ pub(crate) enum CliCommand {
     Selftest(SelftestArgs),
     /// Validate scenario files, proxy definitions (folders with a proxy.yaml) and upfault.toml
     Check(PathArgs),
-    /// List the cases that would run
-    List(SelectArgs),
+    /// List the cases that would run, or the errors of the mock providers
+    List(ListArgs),
     /// Join the reports of shards to the report of the whole run
     Merge(MergeArgs),
     /// Explain a scenario, a rule or a policy, or judge a stored report again
@@ -89,6 +89,26 @@ pub(crate) enum CliCommand {
         #[arg(value_enum, default_value_t = SchemaOf::Scenario)]
         of: SchemaOf,
     },
+}
+
+/// Options of `upfault list`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ListArgs {
+    /// The cases.
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// List the errors of the mock providers instead of cases, each with its source and the day on which the source was last
+    /// read
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHICH",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "old",
+        conflicts_with_all = ["paths", "filter", "shard", "durations"]
+    )]
+    pub catalogue: Option<CatalogueRows>,
 }
 
 /// Options of `upfault show`.

@@ -63,7 +63,7 @@ fn dispatch(context: &CliContext, command: CliCommand) -> Result<u8, Failure> {
         CliCommand::Serve(args) => serve::serve(context, &args),
         CliCommand::Selftest(args) => selftest::selftest(context, &args),
         CliCommand::Check(paths) => check::check(context, &paths),
-        CliCommand::List(select) => list::list(context, &select),
+        CliCommand::List(args) => list::list(context, &args),
         CliCommand::Merge(args) => merge::merge(context, &args),
         CliCommand::Explain(args) => explain::explain(context, &args),
         CliCommand::Compare(args) => compare::compare(context, &args),

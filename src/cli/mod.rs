@@ -1,6 +1,7 @@
 //! The command line: arguments, settings, commands, exit codes.
 
 mod args;
+mod catalogue;
 mod check;
 mod compare;
 mod compare_args;

@@ -1,6 +1,7 @@
 //! The types of an error catalogue: one row per error, so that a provider's catalogue is data.
 
 use indexmap::IndexMap;
+use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -42,6 +43,8 @@ pub struct ErrorRow {
     /// The page, fixture or issue with the evidence; empty for a row that is recalled.
     #[serde(default)]
     pub source: String,
+    /// The day on which the source was last read. Default: that of the profile.
+    pub checked: Option<Date>,
 }
 
 /// The form of an error's body.

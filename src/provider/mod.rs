@@ -54,7 +54,7 @@ pub use message::{MessageBody, ProviderMessage};
 pub(crate) use prepared::{Prepared, Template};
 #[cfg(test)]
 pub(crate) use profile::RouteRow;
-pub(crate) use profile::{ChatExtras, KeyPlace};
+pub(crate) use profile::{ChatExtras, KeyPlace, catalogue_rows};
 pub use profile::{catalogue_row, model, of as profile};
 pub(crate) use received::{Header, ReceivedCall, find_header};
 pub use request::RequestedCall;

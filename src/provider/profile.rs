@@ -5,6 +5,7 @@
 use std::sync::OnceLock;
 
 use indexmap::IndexMap;
+use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -22,6 +23,8 @@ pub struct Profile {
     pub title: String,
     /// The URL of its error documentation.
     pub source: String,
+    /// The day on which the sources of its rows were last read. A row can have a day of its own.
+    pub checked: Date,
     /// The path at the end of a base URL for the provider's own SDK: `/v1` for openai.
     #[serde(default)]
     pub base: String,
@@ -63,7 +66,7 @@ pub struct Profile {
     pub replies: IndexMap<Api, Map<String, Value>>,
     /// The form of an error in a stream of OpenAI's chat or completions. Default: the error's body in a `data:` line.
     pub stream_error: Option<StreamError>,
-    /// One row for each error name.
+    /// One row for each error name that every provider has, and one for each of the others that this provider has.
     pub errors: IndexMap<ErrorName, ErrorRow>,
     /// Rows of endpoints that report an error differently.
     #[serde(default)]
@@ -213,10 +216,24 @@ pub fn model(provider: Provider) -> &'static str {
     &of(provider).model
 }
 
-/// A provider's catalogue row for an error: what the provider sends, and the evidence for it.
+/// A provider's catalogue row for an error: what the provider sends, and the evidence for it. A provider that does not
+/// distinguish the error sends the [wider](ErrorName::wider) one.
 pub fn catalogue_row(provider: Provider, name: ErrorName) -> &'static ErrorRow {
-    // A test checks that every profile has a row for every name.
-    &of(provider).errors[&name]
+    let rows = &of(provider).errors;
+    // A test checks that every profile has a row for every common name.
+    rows.get(&name).unwrap_or_else(|| &rows[&name.wider().unwrap_or(name)])
+}
+
+/// Every row of a provider's catalogue, with its place (`quota`, or `quota of openai/images` for the row of an endpoint)
+/// and the day on which its source was last read.
+pub(crate) fn catalogue_rows(provider: Provider) -> impl Iterator<Item = (String, &'static ErrorRow, Date)> {
+    let profile = of(provider);
+    let own = profile.errors.iter().map(|(name, row)| (name.to_string(), row));
+    let of_endpoints = profile
+        .overrides
+        .iter()
+        .flat_map(|(api, rows)| rows.iter().map(move |(name, row)| (format!("{name} of {api}"), row)));
+    own.chain(of_endpoints).map(|(place, row)| (place, row, row.checked.unwrap_or(profile.checked)))
 }
 
 /// Parses a profile by converting it to JSON first, which makes the binary smaller: the code that deserializes a
@@ -260,7 +277,7 @@ mod tests {
     fn every_profile_loads_and_has_a_row_for_every_error() {
         for provider in Provider::ALL.iter().copied() {
             let profile = of(provider);
-            for name in ErrorName::ALL {
+            for name in ErrorName::COMMON {
                 assert!(profile.errors.contains_key(name), "{provider}: {name}");
             }
         }

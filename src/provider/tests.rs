@@ -55,6 +55,11 @@ fn the_catalogue_has_openais_form() {
     unavailable 503 "server_error" null null
     gateway_timeout 504 text/html; charset=UTF-8
     overloaded 503 "service_unavailable_error" "server_is_overloaded" null
+    credit_balance_exhausted 429 "insufficient_quota" "credit_balance_exhausted" null
+    organization_spend_limit_exceeded 429 "insufficient_quota" "organization_spend_limit_exceeded" null
+    project_spend_limit_exceeded 429 "insufficient_quota" "project_spend_limit_exceeded" null
+    organization_usage_limit_exceeded 429 "insufficient_quota" "organization_usage_limit_exceeded" null
+    slow_down 429 "rate_limit_error" "slow_down" null retry-after 7
     "#);
 }
 

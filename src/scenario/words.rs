@@ -305,6 +305,33 @@ words! {
         GatewayTimeout = "gateway_timeout",
         /// The provider has no capacity.
         Overloaded = "overloaded",
+        /// OpenAI: the organization's prepaid credit is used up.
+        CreditBalanceExhausted = "credit_balance_exhausted",
+        /// OpenAI: the organization has reached the spend limit that it set itself.
+        OrganizationSpendLimitExceeded = "organization_spend_limit_exceeded",
+        /// OpenAI: the project has reached the spend limit that its organization set.
+        ProjectSpendLimitExceeded = "project_spend_limit_exceeded",
+        /// OpenAI: the organization has reached the monthly limit that OpenAI assigned to it.
+        OrganizationUsageLimitExceeded = "organization_usage_limit_exceeded",
+        /// OpenAI: the rate of the requests rises too fast.
+        SlowDown = "slow_down",
+    }
+}
+
+impl ErrorName {
+    /// The errors that every provider has, in the order of declaration.
+    pub const COMMON: &'static [Self] = Self::ALL.split_at(Self::CreditBalanceExhausted as usize).0;
+
+    /// For an error that only some providers distinguish: the error that the others send instead.
+    pub const fn wider(self) -> Option<Self> {
+        match self {
+            Self::CreditBalanceExhausted
+            | Self::OrganizationSpendLimitExceeded
+            | Self::ProjectSpendLimitExceeded
+            | Self::OrganizationUsageLimitExceeded => Some(Self::Quota),
+            Self::SlowDown => Some(Self::RateLimit),
+            _ => None,
+        }
     }
 }
 

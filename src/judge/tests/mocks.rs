@@ -168,7 +168,7 @@ fn a_stream_that_is_cut_before_its_end_is_a_failure() {
 #[test]
 fn every_json_error_of_a_mock_is_parsed_with_its_message() {
     for (provider, api) in endpoints() {
-        for name in ErrorName::ALL {
+        for name in ErrorName::COMMON {
             for asked in requests(provider, api) {
                 let message = provider::error(&asked, *name, &canaries());
                 // Google refuses a prompt with status 200.
@@ -222,7 +222,7 @@ fn passed_through(seen: ObservationBuilder) -> ObservationBuilder {
 fn a_response_in_the_callers_dialect_may_be_passed_on_unchanged() {
     let native = endpoints().filter(|(provider, api)| api.native_provider() == *provider);
     for asked in native.flat_map(|(provider, api)| requests(provider, api)) {
-        let mut all: Vec<(ProviderMessage, Option<ErrorName>)> = ErrorName::ALL
+        let mut all: Vec<(ProviderMessage, Option<ErrorName>)> = ErrorName::COMMON
             .iter()
             .map(|name| (provider::error(&asked, *name, &canaries()), Some(*name)))
             .filter(|(message, _)| serde_json::from_slice::<serde_json::Value>(&bytes(message)).is_ok())
@@ -271,7 +271,7 @@ fn an_error_of_any_provider_can_be_translated_into_any_dialect() {
         Api::OllamaChat,
     ];
     for (provider, api) in endpoints().filter(|(_, api)| api.streams()) {
-        for name in ErrorName::ALL {
+        for name in ErrorName::COMMON {
             let asked = RequestedCall::plain(provider, api, false);
             let message = provider::error(&asked, *name, &canaries());
             if message.status == 200 {
