@@ -115,7 +115,7 @@ fn every_rule_applies_to_a_bundled_case() {
     let policy = Policy::default();
     let seen: BTreeMap<&str, &Observation> = honest()
         .iter()
-        .filter_map(|result| Some((result.id.as_str(), result.observation.as_ref()?)))
+        .filter_map(|result| Some((result.id.as_str(), result.observation.as_deref()?)))
         .collect();
     let mut applied = BTreeSet::new();
     for case in seen.values() {

@@ -67,7 +67,7 @@ impl Fixture {
     async fn launch(&self) -> Result<upfault::internals::proxy::Instance, ProxyError> {
         let installed = self.find()?.install(&self.cache(), &|_| {}).await?;
         let launch = Launch {
-            routes: Vec::new(),
+            routes: [].into(),
             settings: InstanceSettings::default(),
             ca: "ca.pem".into(),
             work_dir: self.folder.path().join("instance"),
@@ -431,7 +431,7 @@ async fn request_and_paths_adapt_a_route_to_the_proxy() {
     };
     let installed = fixture.find().unwrap().install(&fixture.cache(), &|_| {}).await.unwrap();
     let launch = Launch {
-        routes: vec![route.clone()],
+        routes: [route.clone()].into(),
         settings: InstanceSettings::default(),
         ca: "ca.pem".into(),
         work_dir: fixture.folder.path().join("instance"),

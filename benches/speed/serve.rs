@@ -4,6 +4,7 @@ use std::{
     convert::Infallible,
     io::{BufRead, Write},
     net::SocketAddr,
+    sync::Arc,
     time::Duration,
 };
 
@@ -66,7 +67,7 @@ async fn run(role: Role, kind: Kind) -> Result<(), Failure> {
                     provider: Provider::Openai,
                     stream: kind.streams(),
                 },
-                deployments: vec![(DEPLOYMENT.to_owned(), vec![kind.turn()])],
+                deployments: Arc::new([(DEPLOYMENT.to_owned(), vec![kind.turn()])].into()),
                 transport: Transport::Plain,
                 account: None,
                 seed: 0,

@@ -61,7 +61,7 @@ impl OwnProcess {
         let settings = ProxySettings { cooldown, ..ProxySettings::default() };
         let settings = InstanceSettings::of(&settings, |_| false);
         let _serving =
-            Builtin::start_on(listener, self.proxy_key, self.routes, settings, ca.as_deref(), defect)?;
+            Builtin::start_on(listener, self.proxy_key, self.routes.into(), settings, ca.as_deref(), defect)?;
         std::future::pending().await
     }
 }

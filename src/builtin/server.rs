@@ -49,7 +49,7 @@ impl Builtin {
     /// If no port can be bound, the HTTP client cannot be set up, `ca` is not a certificate, or the defect
     /// would stop this process.
     pub(crate) async fn start(
-        routes: Vec<ProxyRoute>,
+        routes: Arc<[ProxyRoute]>,
         settings: InstanceSettings,
         ca: Option<&str>,
         defect: Option<Defect>,
@@ -65,7 +65,7 @@ impl Builtin {
     pub(super) fn start_on(
         listener: TcpListener,
         proxy_key: String,
-        routes: Vec<ProxyRoute>,
+        routes: Arc<[ProxyRoute]>,
         settings: InstanceSettings,
         ca: Option<&str>,
         defect: Option<Defect>,
@@ -77,7 +77,6 @@ impl Builtin {
         for (index, route) in routes.iter().enumerate() {
             by_model.entry(route.model.clone()).or_insert(index);
         }
-        let routes: Arc<[ProxyRoute]> = routes.into();
         let shared = Arc::new(ProxyShared {
             outbound: attempt::UpstreamClient {
                 client: attempt::client(ca, extension.takes(ProxyStep::CheckCertificate))

@@ -151,7 +151,7 @@ fn describe_case(case: &Case, of_project: &[KnownEntry]) -> String {
     let shown = asked_api(case.combination);
     let note =
         if shown == api { String::new() } else { format!(" ({provider} has no {api}; this shows {shown})") };
-    for (name, turns) in &scenario.deployments {
+    for (name, turns) in &*scenario.deployments {
         for (n, turn) in (1..).zip(turns) {
             let more = if n as usize == turns.len() { " and every later one" } else { "" };
             let _ = writeln!(text, "\n  {name}, attempt {n}{more}{note}:");

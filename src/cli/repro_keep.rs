@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     event::CaseReport,
-    proxy::{Definition, Launch, ProxyRoute},
+    proxy::{Definition, Launch},
     runner,
     scenario::{Case, Library, load_arm_file},
     serve::{NotArmed, Server},
@@ -50,12 +50,12 @@ pub(super) async fn keep(
         let deployment = armed.deployments.iter().find(|deployment| deployment.name == name);
         deployment.map(|deployment| deployment.base_url.clone()).unwrap_or_default()
     };
-    let routes: Vec<ProxyRoute> = runner::routes(case, &repro_script::identity(), url);
+    let routes = runner::routes(case, &repro_script::identity(), url);
     let ca = folder.join("kept-ca.pem");
     let written = server.mocks().ca_pem().and_then(|pem| std::fs::write(&ca, pem));
     written.map_err(Failure::io(format!("cannot write {}", ca.display())))?;
     let settings = definition.instance_settings(&case.scenario.proxy);
-    let launch = Launch { routes, settings, ca, work_dir: folder.join("kept") };
+    let launch = Launch { routes: routes.into(), settings, ca, work_dir: folder.join("kept") };
     let progress = |line: String| print::note(&line);
     let starting = async {
         let installed = definition.install(&context.cache, &progress).await?;

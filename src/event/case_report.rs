@@ -74,11 +74,11 @@ pub struct CaseReport {
     pub sdk_view: Vec<StepView>,
     /// Both sides of the wire. Placeholders replace secrets, so that leaks remain detectable. Null if the case did not
     /// run, and in a lean report (`json`) if it passes.
-    pub observation: Option<Observation>,
+    pub observation: Option<Box<Observation>>,
     /// What the caller noticed, for comparisons of runs. Null if the case did not run, and in reports of older
     /// versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub facts: Option<CaseFacts>,
+    pub facts: Option<Box<CaseFacts>>,
     /// The cases with which rules compare this one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub compared_with: Vec<String>,
@@ -114,7 +114,7 @@ impl CaseReport {
         let redactor = Redactor::secrets(&observation.arrangement);
         let (origins, sdk_view) = (judge::origins(observation), sdk_view(observation));
         let complete = Self {
-            facts: Some(CaseFacts::new(observation, &origins, &sdk_view)),
+            facts: Some(CaseFacts::new(observation, &origins, &sdk_view).into()),
             origins,
             sdk_view,
             compared_with: observation.arrangement.compared_with.clone(),
@@ -179,7 +179,7 @@ impl CaseReport {
                 ),
             }),
             // Its placeholders keep the length of the secrets, because the case can be judged again.
-            observation: self.observation.as_ref().and_then(without_secrets),
+            observation: self.observation.as_deref().and_then(without_secrets).map(Box::new),
             ..self
         }
     }

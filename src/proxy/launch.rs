@@ -1,6 +1,8 @@
 //! Starting an instance and waiting until it is ready.
 
-use std::{collections::hash_map::RandomState, ffi::OsString, fs, hash::BuildHasher, path::PathBuf};
+use std::{
+    collections::hash_map::RandomState, ffi::OsString, fs, hash::BuildHasher, path::PathBuf, sync::Arc,
+};
 
 use tokio::time::{Instant, sleep};
 
@@ -26,7 +28,7 @@ const PORTS: usize = 3;
 #[derive(Debug, Clone)]
 pub struct Launch {
     /// The deployments that the proxy's configuration contains.
-    pub routes: Vec<ProxyRoute>,
+    pub routes: Arc<[ProxyRoute]>,
     /// The settings that apply to all routes.
     pub settings: InstanceSettings,
     /// A PEM file with the certificate of the authority that the proxy must trust, for upstreams that use

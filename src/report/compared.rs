@@ -30,7 +30,7 @@ fn compared_case(case: &CaseReport) -> ComparedCase {
     // Facts of an older version may be written in another way, so the observation comes first.
     let facts = match &case.observation {
         Some(observation) => Some(CaseFacts::new(observation, &origins(observation), &sdk_view(observation))),
-        None => case.facts.clone(),
+        None => case.facts.as_deref().cloned(),
     };
     let state = match (case.verdict, facts) {
         (Verdict::Skipped, _) => CaseState::Skipped(reason()),

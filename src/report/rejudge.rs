@@ -107,7 +107,7 @@ pub fn judge_again(report: &Report, policy: &Policy) -> Rejudgement {
         .cases
         .iter()
         .filter(|case| case.verdict.is_of_findings())
-        .filter_map(|case| Some((case.id.as_str(), case.observation.as_ref()?)))
+        .filter_map(|case| Some((case.id.as_str(), case.observation.as_deref()?)))
         .collect();
     for case in &report.cases {
         let (result, departure) = case_again(report, case, &judged, policy);
@@ -349,13 +349,13 @@ mod tests {
                 live.findings = now.findings;
                 live.change = now.change.filter(|change| !change.is_empty());
                 live.accepted = Some(accepted.clone());
-                live.observation = Some(seen.clone());
+                live.observation = Some(seen.clone().into());
                 live.completed()
             };
             let plain = there.map(|verdict| {
                 let mut plain = failing(&plain_id);
                 plain.verdict = verdict;
-                plain.observation = Some(other.clone());
+                plain.observation = Some(other.clone().into());
                 plain.completed()
             });
             let (then, now) = policies;

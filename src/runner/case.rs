@@ -36,7 +36,7 @@ pub(super) struct ReadyCase {
     /// Its upstreams.
     pub armed: ArmedCase,
     /// Its routes in the configuration of the proxy. Callers use the first one.
-    pub routes: Vec<ProxyRoute>,
+    pub routes: Box<[ProxyRoute]>,
     /// The same case with other identities, for further looks: a proxy with a cooldown must not remember the failures
     /// of an earlier look.
     pub spares: Vec<ReadyCase>,
@@ -46,7 +46,7 @@ pub(super) struct ReadyCase {
 
 impl ReadyCase {
     /// A case without spares.
-    pub(super) fn new(case: Case, identity: Identity, armed: ArmedCase, routes: Vec<ProxyRoute>) -> Self {
+    pub(super) fn new(case: Case, identity: Identity, armed: ArmedCase, routes: Box<[ProxyRoute]>) -> Self {
         Self { case, identity, armed, routes, spares: Vec::new(), other_looks: Vec::new() }
     }
 
@@ -215,7 +215,11 @@ pub(super) fn gave_up(exchange: &Exchange) -> bool {
 }
 
 /// The routes of a case for the configuration of a proxy. `base_url` returns the base URL of a deployment.
-pub(crate) fn routes(case: &Case, identity: &Identity, base_url: impl Fn(&str) -> String) -> Vec<ProxyRoute> {
+pub(crate) fn routes(
+    case: &Case,
+    identity: &Identity,
+    base_url: impl Fn(&str) -> String,
+) -> Box<[ProxyRoute]> {
     let settings = &case.scenario.proxy;
     case.scenario
         .deployments

@@ -79,12 +79,11 @@ impl Control {
             let armed = upstream.arm(Armed {
                 identity: identity.clone(),
                 combination,
-                deployments: vec![("primary".to_owned(), case.scenario.deployments["primary"].clone())],
+                deployments: case.scenario.deployments.clone(),
                 transport: Transport::Plain,
                 account: None,
                 seed: 0,
             })?;
-            armed.begin(Instant::now());
             let routes = routes(&case, &identity, |name| armed.base_url(name));
             Ok::<_, io::Error>(ReadyCase::new(case, identity, armed, routes))
         };
@@ -221,7 +220,7 @@ fn case(identity: &Identity, kind: RouteKind, turn: Turn) -> Case {
         tags: Vec::new(),
         references: Vec::new(),
         matrix: vec![combination],
-        deployments: [("primary".to_owned(), vec![turn])].into_iter().collect(),
+        deployments: Arc::new([("primary".to_owned(), vec![turn])].into_iter().collect()),
         transport: Transport::Plain,
         account: None,
         proxy: ProxySettings { pass_through, ..ProxySettings::default() },

@@ -237,16 +237,14 @@ fn trust(plan: &RunPlan, settings: &RunSettings, upstream: &Upstream) -> Result<
 fn arm(plan: RunPlan, seed: u64, upstream: &Upstream) -> std::io::Result<Vec<(Vec<ReadyCase>, Control)>> {
     let mut groups: Vec<Vec<ReadyCase>> = plan.groups.iter().map(|_| Vec::new()).collect();
     let ready = |case: Case, identity: Identity| {
-        let deployments = &case.scenario.deployments;
         let armed = upstream.arm(Armed {
             identity: identity.clone(),
             combination: case.combination,
-            deployments: deployments.iter().map(|(name, turns)| (name.clone(), turns.clone())).collect(),
+            deployments: case.scenario.deployments.clone(),
             transport: case.scenario.transport,
             account: case.scenario.account.clone(),
             seed,
         })?;
-        armed.begin(Instant::now());
         let routes = routes(&case, &identity, |name| armed.base_url(name));
         Ok::<_, std::io::Error>(ReadyCase::new(case, identity, armed, routes))
     };

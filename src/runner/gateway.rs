@@ -1,6 +1,6 @@
 //! A running proxy of any kind.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use super::{
     error::RunError,
@@ -39,7 +39,7 @@ impl Gateway {
     pub(super) async fn start(
         choice: &ProxyChoice,
         installed: Option<&Installed>,
-        routes: Vec<ProxyRoute>,
+        routes: Arc<[ProxyRoute]>,
         settings: InstanceSettings,
         trust: &TrustedAuthority,
         work_dir: PathBuf,

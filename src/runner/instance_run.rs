@@ -2,7 +2,7 @@
 //! proxy, restarts the proxy and finds the case.
 
 use std::{
-    collections::HashSet,
+    collections::{HashSet, VecDeque},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -23,7 +23,7 @@ use super::{
     instance_site::InstanceSite,
     look::{FinishedLook, Look},
     outcome::JudgingContext,
-    pace::Pacer,
+    pace::{CasePermit, Pacer},
     proxy_state::{ProxyState, Silence, beat},
     worklist::Worklist,
 };
@@ -141,6 +141,8 @@ impl InstanceRun<'_> {
         let is_known = |look: &Look<'_>| self.bench.is_known_to_stop_the_proxy(&look.ready.case);
         let mut silence = Silence::new();
         let mut running = FuturesUnordered::new();
+        // A look that has not started needs little memory, and thousands may wait.
+        let mut waiting = VecDeque::new();
         let look_at_proxy = || beat(&self.gateway, &self.site.control, self.site.driver, &self.pacer, &hurry);
         let mut next_beat = Box::pin(look_at_proxy());
         let stop = loop {
@@ -149,16 +151,19 @@ impl InstanceRun<'_> {
                 if batch.is_empty() {
                     return Phase::Done;
                 }
-                running.extend(batch.into_iter().map(|look| self.look(look, &begun)));
+                waiting = batch.into();
             }
             tokio::select! {
                 () = self.cancel.cancelled() => return Phase::Done,
+                place = self.pacer.enter(), if !waiting.is_empty() => {
+                    running.extend(waiting.pop_front().map(|look| self.look(look, place, &begun)));
+                }
                 Some(seen) = running.next(), if !running.is_empty() => {
                     if seen.observation.exchanges.iter().any(|exchange| exchange.answer().is_some()) {
                         silence.ends();
                     }
                     round.over(seen);
-                    if running.is_empty() {
+                    if running.is_empty() && waiting.is_empty() {
                         hurry.notify_one();
                     }
                 }
@@ -198,16 +203,18 @@ impl InstanceRun<'_> {
         Phase::Stopped(stop)
     }
 
-    /// Runs a case once.
-    async fn look<'r>(&self, look: Look<'r>, begun: &Mutex<HashSet<(String, usize)>>) -> FinishedLook<'r> {
-        let _place = self.pacer.enter().await;
+    /// Runs a case once, and then frees its place.
+    async fn look<'r>(
+        &self,
+        look: Look<'r>,
+        _place: CasePermit<'_>,
+        begun: &Mutex<HashSet<(String, usize)>>,
+    ) -> FinishedLook<'r> {
         let case = &look.ready.case;
         begun.lock().unwrap_or_else(PoisonError::into_inner).insert(look.key());
         let _ = self.events.send(Event::CaseStarted { id: case.id.clone() });
         let began = Instant::now();
-        // Boxed: thousands of looks wait for their turn, and a look that waits needs little memory.
-        let running = Box::pin(look.ready.look(look.n).run(&self.gateway, self.site.driver));
-        let observation = running.await;
+        let observation = look.ready.look(look.n).run(&self.gateway, self.site.driver).await;
         FinishedLook { look, observation, span: (began, Instant::now()) }
     }
 

@@ -64,7 +64,7 @@ pub(super) struct InstanceSite<'a> {
     /// The certificate authority that the proxy trusts.
     pub trust: &'a TrustedAuthority,
     /// The routes in the configuration of the instance.
-    pub routes: Vec<ProxyRoute>,
+    pub routes: Arc<[ProxyRoute]>,
     /// Settings of the whole instance.
     pub instance: InstanceSettings,
     /// The 1-based number of the instance, and the number of instances.

@@ -178,7 +178,7 @@ fn incomplete(case: &Case, verdict: Verdict, reason: String, observation: Option
         timer_error_ms: 0.0,
         alone_ms: 0.0,
         duration_ms: observation.as_ref().map_or(0.0, duration_ms),
-        observation,
+        observation: observation.map(Box::new),
     }
 }
 

@@ -123,7 +123,7 @@ pub(crate) struct ArmRequest {
     /// The API, the provider and the stream mode that the mock answers.
     pub combination: Combination,
     /// Each deployment with its turns; the last turn repeats.
-    pub deployments: IndexMap<String, Vec<Turn>>,
+    pub deployments: Arc<IndexMap<String, Vec<Turn>>>,
     /// The transport of the deployments.
     pub transport: Transport,
     /// The provider account that the API keys belong to; without one every request is allowed.
@@ -242,7 +242,7 @@ fn read(
                     named(&mut check, upstream.as_ref(), deployments.as_ref(), any.as_slice())
                 }
             };
-            (Vec::new(), turns, None, from_file)
+            (Vec::new(), Arc::new(turns), None, from_file)
         }
     };
     let errors = check.into_errors();

@@ -1,5 +1,7 @@
 //! The validated scenario, without source spans, as the rest of the crate uses it.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 #[cfg(test)]
 use schemars::JsonSchema;
@@ -46,7 +48,7 @@ pub struct Scenario {
     /// The combinations of the matrix; each is one case.
     pub matrix: Vec<Combination>,
     /// The turns of each deployment; callers address the first deployment.
-    pub deployments: IndexMap<String, Vec<Turn>>,
+    pub deployments: Arc<IndexMap<String, Vec<Turn>>>,
     /// The transport of the deployments.
     pub transport: Transport,
     /// The provider account that the API keys belong to; without one every request is allowed.
@@ -89,7 +91,7 @@ pub struct Case {
     /// The id, such as `limits/rate-limit[stream]`; stable, because default values are left out.
     pub id: String,
     /// The scenario that it belongs to.
-    pub scenario: std::sync::Arc<Scenario>,
+    pub scenario: Arc<Scenario>,
     /// The combination of the matrix.
     pub combination: Combination,
 }

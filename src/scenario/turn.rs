@@ -24,7 +24,10 @@ pub(super) fn turns(
             Some("write at least one, for example `- reply: ok`; the last turn repeats".to_owned());
     }
     addresses(check, &list.value);
-    list.value.iter().filter_map(|turn| one(check, turn, matrix)).collect()
+    let mut turns: Vec<Turn> = list.value.iter().filter_map(|turn| one(check, turn, matrix)).collect();
+    // Most lists have one turn, and `collect` makes room for four.
+    turns.shrink_to_fit();
+    turns
 }
 
 /// Checks that a fault of the address is in the only turn, because it affects every attempt.

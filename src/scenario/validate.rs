@@ -78,7 +78,7 @@ pub(super) fn validate(
         tags: file.tags.into_iter().map(|tag| tag.value).collect(),
         references: file.references,
         matrix,
-        deployments,
+        deployments: Arc::new(deployments),
         transport,
         account,
         proxy: file.proxy.value,

@@ -1,6 +1,6 @@
 //! An exhibit: a list of faults, the request that makes them visible, and claims about the wire.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use indexmap::IndexMap;
 
@@ -156,7 +156,7 @@ impl Exhibit {
                 provider: self.call.provider(),
                 stream: self.call.stream,
             },
-            deployments: vec![("main".to_owned(), turns)],
+            deployments: Arc::new([("main".to_owned(), turns)].into()),
             transport: self.transport,
             account: None,
             seed,

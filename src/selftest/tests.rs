@@ -147,7 +147,7 @@ fn every_exhibit_can_be_written_in_a_scenario_file() {
                 continue;
             }
         };
-        let turns = wanted.deployments.into_iter().next().unwrap().1;
+        let turns = wanted.deployments.values().next().unwrap();
         assert_eq!(turns[0].faults, exhibit.turn.faults, "{text}");
     }
     assert!(refused.is_empty(), "{}", refused.join("\n"));

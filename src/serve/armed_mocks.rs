@@ -178,11 +178,7 @@ impl ArmedMocks {
         let wants = Armed {
             identity: identity.clone(),
             combination: wanted.combination,
-            deployments: wanted
-                .deployments
-                .iter()
-                .map(|(name, turns)| (name.clone(), turns.clone()))
-                .collect(),
+            deployments: wanted.deployments.clone(),
             transport: wanted.transport,
             account: wanted.account.clone(),
             seed: 0,

@@ -1,6 +1,6 @@
 //! The catalogue by URL: `/PROVIDER/NAME` sends the same reply to every request.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use indexmap::IndexMap;
 
@@ -101,7 +101,7 @@ pub(super) fn open(upstream: &Upstream) -> io::Result<Vec<ArmedCase>> {
             // The token is the first segment of every path.
             identity: Identity { token: provider.as_str().to_owned() },
             combination: Combination { api: Api::OpenaiChat, provider: *provider, stream: false },
-            deployments: turns.collect(),
+            deployments: Arc::new(turns.collect()),
             transport: Transport::Plain,
             account: None,
             seed: 0,

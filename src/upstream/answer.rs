@@ -93,8 +93,7 @@ pub(super) fn enter(
                 recorder.answers(asked.api, None);
                 fault::without_faults(refusal)
             } else {
-                let part =
-                    claimed.map_or_else(|| case.part(run, deployment), |turn| case.part_of(deployment, turn));
+                let part = claimed.as_ref().unwrap_or_else(|| run.next_turn(deployment));
                 recorder.answers(asked.api, Some(part.turn.clone()));
                 let prepared = part.prepared(&asked, &stem);
                 let unchanged = matches!(admission, Admission::Passes(None)) && !known.one_request_each;

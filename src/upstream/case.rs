@@ -14,13 +14,13 @@ use super::{
     attempt_recorder::AttemptRecorder,
     deployment::{Deployment, OwnPorts, affects_connections},
     deployment_turns::DeploymentTurns,
-    ledger::Run,
+    ledger::{EarlierRuns, Run},
     ledger_budget::LedgerMode,
     received::ReceivedRequest,
 };
 use crate::{
     observation::Identity,
-    scenario::{Account, Combination, SuccessReply, Transport, Turn, TurnReply},
+    scenario::{Account, Combination, Transport, Turn},
 };
 
 /// The description of a case for the mock.
@@ -30,9 +30,9 @@ pub struct Armed {
     pub identity: Identity,
     /// The API and the provider that the mock simulates.
     pub combination: Combination,
-    /// Each deployment with its turns. The last turn repeats. A deployment without turns sends successful
+    /// The turns of each deployment. The last turn repeats. A deployment without turns sends successful
     /// responses.
-    pub deployments: Vec<(String, Vec<Turn>)>,
+    pub deployments: Arc<IndexMap<String, Vec<Turn>>>,
     /// The transport of the deployments.
     pub transport: Transport,
     /// The account that the keys belong to. Without one, all requests are allowed.
@@ -41,24 +41,38 @@ pub struct Armed {
     pub seed: u64,
 }
 
+/// A case of the mock. Thousands wait for their first request at the same time, so a case without a run is small.
 pub(super) struct MockCase {
     pub(super) identity: Identity,
     pub(super) combination: Combination,
-    pub(super) deployments: Vec<Deployment>,
-    /// The turn of every deployment once the case is healed.
-    healthy: DeploymentTurns,
+    pub(super) deployments: Box<[Deployment]>,
+    turns: Arc<IndexMap<String, Vec<Turn>>>,
     /// Cancelled when the case is disarmed.
     pub(super) stop: Arc<CancellationToken>,
     pub(super) seed: u64,
     account: Option<Account>,
     keep: LedgerMode,
-    run: RwLock<Arc<Run>>,
+    run: RwLock<RunState>,
+}
+
+enum RunState {
+    /// No request has arrived since the case was armed or its ledger was emptied.
+    Waiting(EarlierRuns),
+    Running(Arc<Run>),
+}
+
+impl RunState {
+    fn earlier(&self) -> EarlierRuns {
+        match self {
+            Self::Waiting(earlier) => earlier.clone(),
+            Self::Running(run) => run.earlier(),
+        }
+    }
 }
 
 /// A turn that takes effect on a connection before a request is read, with its attempt.
 pub(super) struct ClaimedTurn {
-    /// The 0-based number of the turn at the deployment.
-    pub(super) turn: usize,
+    pub(super) turn: Arc<DeploymentTurns>,
     pub(super) recorder: AttemptRecorder,
 }
 
@@ -69,33 +83,35 @@ impl MockCase {
         ports: &mut OwnPorts,
         stop: CancellationToken,
     ) -> io::Result<Self> {
-        let Armed { identity, combination, deployments, transport, account, seed } = armed;
-        let deployments = deployments
-            .into_iter()
-            .map(|(name, turns)| Deployment::new(name, turns, transport, ports))
-            .collect::<io::Result<Vec<_>>>()?;
-        let run = Run::new(Instant::now(), deployments.len(), keep).with_account(account.clone());
-        let healthy =
-            Turn { answer: TurnReply::Reply(SuccessReply::Ok), headers: IndexMap::new(), faults: Vec::new() };
-        let healthy = DeploymentTurns::new(healthy);
-        let run = RwLock::new(Arc::new(run));
+        let Armed { identity, combination, deployments: turns, transport, account, seed } = armed;
+        let places = turns
+            .iter()
+            .map(|(name, turns)| Deployment::new(name.clone(), turns, transport, ports))
+            .collect::<io::Result<Box<[_]>>>()?;
+        let run = RwLock::new(RunState::Waiting(EarlierRuns::none(places.len())));
         let stop = Arc::new(stop);
-        Ok(Self { identity, combination, deployments, healthy, seed, account, stop, keep, run })
+        Ok(Self { identity, combination, deployments: places, turns, seed, account, stop, keep, run })
     }
 
+    /// Returns the current run, and starts it if there is none.
     pub(super) fn run(&self) -> Arc<Run> {
-        self.run.read().unwrap_or_else(PoisonError::into_inner).clone()
+        if let RunState::Running(run) = &*self.run.read().unwrap_or_else(PoisonError::into_inner) {
+            return run.clone();
+        }
+        let mut current = self.run.write().unwrap_or_else(PoisonError::into_inner);
+        match &*current {
+            // Another request has started it in the meantime.
+            RunState::Running(run) => run.clone(),
+            RunState::Waiting(earlier) => {
+                let run = self.new_run(Instant::now(), earlier.clone());
+                *current = RunState::Running(run.clone());
+                run
+            }
+        }
     }
 
-    /// Returns the next turn of a deployment.
-    pub(super) fn part(&self, run: &Run, deployment: usize) -> &DeploymentTurns {
-        let next = run.next_turn(deployment);
-        if run.is_healed() { &self.healthy } else { self.part_of(deployment, next) }
-    }
-
-    /// Returns the turn of a deployment with this 0-based number.
-    pub(super) fn part_of(&self, deployment: usize, turn: usize) -> &DeploymentTurns {
-        self.deployments[deployment].part(turn).unwrap_or(&self.healthy)
+    fn new_run(&self, epoch: Instant, earlier: EarlierRuns) -> Arc<Run> {
+        Arc::new(Run::new(epoch, &self.turns, self.keep, earlier).with_account(self.account.clone()))
     }
 }
 
@@ -106,12 +122,10 @@ impl MockCase {
         if run.is_healed() {
             return None;
         }
-        let known = &self.deployments[deployment];
-        let is_played = |n: usize| known.part(n).is_some_and(|part| affects_connections(&part.turn));
-        let turn = run.next_turn_if(deployment, is_played)?;
+        let turn = run.next_turn_if(deployment, affects_connections)?.clone();
         let arrival = Arrival { deployment, at: arrived, request: ReceivedRequest::nothing() };
         let recorder = run.open(arrival, self.stop.clone());
-        recorder.plays(self.part_of(deployment, turn).turn.clone());
+        recorder.plays(turn.turn.clone());
         Some(ClaimedTurn { turn, recorder })
     }
 
@@ -121,18 +135,13 @@ impl MockCase {
             own.shut();
         }
         let mut current = self.run.write().unwrap_or_else(PoisonError::into_inner);
-        let run = Run::new(epoch, self.deployments.len(), self.keep).after(&current);
-        *current = Arc::new(run.with_account(self.account.clone()));
+        let earlier = EarlierRuns { healed: false, ..current.earlier() };
+        *current = RunState::Running(self.new_run(epoch, earlier));
     }
 
-    /// Empties the ledger of the current run.
+    /// Ends the current run and empties its ledger. The case stays healed if it is.
     pub(super) fn forget(&self) {
         let mut current = self.run.write().unwrap_or_else(PoisonError::into_inner);
-        let empty = Run::new(Instant::now(), self.deployments.len(), self.keep).after(&current);
-        let empty = empty.with_account(self.account.clone());
-        if current.is_healed() {
-            empty.heal();
-        }
-        *current = Arc::new(empty);
+        *current = RunState::Waiting(current.earlier());
     }
 }

@@ -64,7 +64,7 @@ impl DeploymentPort {
     pub(super) async fn enter(&self, mut stream: TcpStream, shared: &ServerState) -> Option<ReadyConnection> {
         let mut claim = self.case.claim(self.deployment, Instant::now());
         let (mut certificate, mut stall) = (None, None);
-        let turn = claim.as_ref().map(|claim| self.case.part_of(self.deployment, claim.turn).turn.clone());
+        let turn = claim.as_ref().map(|claim| claim.turn.turn.clone());
         for fault in turn.iter().flat_map(|turn| &turn.faults) {
             match *fault {
                 Fault::Connection(ConnectionFault::SlowAccept(time)) => {

@@ -1,16 +1,12 @@
-//! One deployment of a case: its turns and its address.
+//! One deployment of a case: its name and its address.
 
 use std::io;
 
-use super::{
-    deployment_port::{OwnPort, PortBehaviour},
-    deployment_turns::DeploymentTurns,
-};
+use super::deployment_port::{OwnPort, PortBehaviour};
 use crate::scenario::{ConnectionFault, Fault, FaultStage, Transport, Turn};
 
 pub(super) struct Deployment {
     pub(super) name: String,
-    parts: Vec<DeploymentTurns>,
     pub(super) transport: Transport,
     /// Its own port, if its faults affect connections before a request is read, or if it does not use plain
     /// HTTP/1.1.
@@ -26,22 +22,16 @@ impl Deployment {
     /// `ports` provides the port if the deployment needs its own.
     pub(super) fn new(
         name: String,
-        turns: Vec<Turn>,
+        turns: &[Turn],
         transport: Transport,
         ports: &mut OwnPorts,
     ) -> io::Result<Self> {
-        let unresolvable = is_unresolvable(&turns);
+        let unresolvable = is_unresolvable(turns);
         let one_request_each = turns.iter().any(affects_connections);
-        let own = own_port(&turns, transport)
+        let own = own_port(turns, transport)
             .map(|behaviour| OwnPort::hold(behaviour, ports.next()?))
             .transpose()?;
-        let parts = turns.into_iter().map(DeploymentTurns::new).collect();
-        Ok(Self { name, parts, transport, own, unresolvable, one_request_each })
-    }
-
-    /// Returns the turn with this 0-based number; the last one repeats.
-    pub(super) fn part(&self, n: usize) -> Option<&DeploymentTurns> {
-        self.parts.get(n).or(self.parts.last())
+        Ok(Self { name, transport, own, unresolvable, one_request_each })
     }
 
     pub(super) fn scheme(&self) -> &'static str {

@@ -2,19 +2,21 @@
 
 use std::sync::{Arc, Mutex};
 
+use indexmap::IndexMap;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     attempt_record::{Arrival, Record},
     attempt_recorder::AttemptRecorder,
+    deployment_turns::DeploymentTurns,
     ledger_budget::{LedgerBudget, LedgerMode},
     locked::locked,
 };
 use crate::{
     observation::{Attempt, AttemptEnd, Identity},
     provider::{AccountState, Admission, RequestedCall},
-    scenario::Account,
+    scenario::{Account, SuccessReply, Turn, TurnReply},
 };
 
 /// The ledger of one run of a case. A second run gets its own ledger, and events on connections of the first
@@ -29,7 +31,27 @@ pub(super) struct Run {
     account: Option<Mutex<AccountState>>,
     /// The number of attempts at each deployment in the runs before this one.
     before: Vec<u32>,
+    /// The turns of each deployment.
+    turns: Vec<Vec<Arc<DeploymentTurns>>>,
+    /// The turn of every deployment once the case is healed.
+    healthy: Arc<DeploymentTurns>,
     entries: Mutex<Entries>,
+}
+
+/// What a run takes over from the runs before it.
+#[derive(Debug, Clone)]
+pub(super) struct EarlierRuns {
+    /// The number of attempts at each deployment. The numbers in canaries continue, so that no canary occurs twice.
+    pub(super) attempts: Vec<u32>,
+    /// Whether the case is healed.
+    pub(super) healed: bool,
+}
+
+impl EarlierRuns {
+    /// Before the first run of a case with this number of deployments.
+    pub(super) fn none(deployments: usize) -> Self {
+        Self { attempts: vec![0; deployments], healed: false }
+    }
 }
 
 struct Entries {
@@ -42,26 +64,41 @@ struct Entries {
 }
 
 impl Run {
-    pub(super) fn new(epoch: Instant, deployments: usize, keep: LedgerMode) -> Self {
-        let entries =
-            Entries { records: Vec::new(), attempts: vec![0; deployments], turns: vec![0; deployments] };
-        Self {
+    pub(super) fn new(
+        epoch: Instant,
+        deployments: &IndexMap<String, Vec<Turn>>,
+        keep: LedgerMode,
+        earlier: EarlierRuns,
+    ) -> Self {
+        let count = deployments.len();
+        let entries = Entries { records: Vec::new(), attempts: vec![0; count], turns: vec![0; count] };
+        let cached = |turn: &Turn| Arc::new(DeploymentTurns::new(turn.clone()));
+        let healthy =
+            Turn { answer: TurnReply::Reply(SuccessReply::Ok), headers: IndexMap::new(), faults: Vec::new() };
+        let run = Self {
             epoch,
             healed: CancellationToken::new(),
             keep,
             room: keep.room(),
             account: None,
-            before: vec![0; deployments],
+            before: earlier.attempts,
+            turns: deployments.values().map(|turns| turns.iter().map(cached).collect()).collect(),
+            healthy: cached(&healthy),
             entries: Mutex::new(entries),
+        };
+        if earlier.healed {
+            run.heal();
         }
+        run
     }
 
-    /// Continues the attempt numbers in canaries after an earlier run of the same case, so that no canary
-    /// occurs twice.
-    pub(super) fn after(mut self, earlier: &Self) -> Self {
-        let attempts = &locked(&earlier.entries).attempts;
-        self.before = earlier.before.iter().zip(attempts).map(|(before, more)| before + more).collect();
-        self
+    /// Returns what the next run takes over.
+    pub(super) fn earlier(&self) -> EarlierRuns {
+        let attempts = &locked(&self.entries).attempts;
+        EarlierRuns {
+            attempts: self.before.iter().zip(attempts).map(|(before, more)| before + more).collect(),
+            healed: self.is_healed(),
+        }
     }
 
     pub(super) fn with_account(mut self, account: Option<Account>) -> Self {
@@ -108,33 +145,39 @@ impl Run {
         recorder
     }
 
-    /// Returns the 0-based number of the next turn of a deployment and marks it as used. Attempts that the
-    /// mock itself refuses do not use a turn.
-    pub(super) fn next_turn(&self, deployment: usize) -> usize {
-        if self.keep == LedgerMode::Nothing {
-            return 0;
+    /// Returns the next turn of a deployment and marks it as used. Attempts that the mock itself refuses do not use a
+    /// turn.
+    pub(super) fn next_turn(&self, deployment: usize) -> &Arc<DeploymentTurns> {
+        let mut turn = 0;
+        if self.keep != LedgerMode::Nothing {
+            let mut entries = locked(&self.entries);
+            turn = entries.turns[deployment];
+            entries.turns[deployment] += 1;
         }
-        let mut entries = locked(&self.entries);
-        let turn = entries.turns[deployment];
-        entries.turns[deployment] += 1;
-        turn
+        if self.is_healed() { &self.healthy } else { self.turn(deployment, turn) }
     }
 
-    /// Returns the number of the next turn and marks it as used, if `wanted` accepts it.
+    /// Returns the next turn and marks it as used, if `wanted` accepts it.
     pub(super) fn next_turn_if(
         &self,
         deployment: usize,
-        wanted: impl FnOnce(usize) -> bool,
-    ) -> Option<usize> {
+        wanted: impl FnOnce(&Turn) -> bool,
+    ) -> Option<&Arc<DeploymentTurns>> {
         let mut entries = locked(&self.entries);
-        let turn = entries.turns[deployment];
-        if !wanted(turn) {
+        let turn = self.turn(deployment, entries.turns[deployment]);
+        if !wanted(&turn.turn) {
             return None;
         }
         if self.keep == LedgerMode::Everything {
             entries.turns[deployment] += 1;
         }
         Some(turn)
+    }
+
+    /// Returns the turn with this 0-based number; the last one repeats.
+    fn turn(&self, deployment: usize, n: usize) -> &Arc<DeploymentTurns> {
+        let turns = &self.turns[deployment];
+        turns.get(n).or(turns.last()).unwrap_or(&self.healthy)
     }
 
     /// Returns every attempt. `name` returns the name of the deployment with this index.

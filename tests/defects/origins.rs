@@ -43,7 +43,7 @@ fn is_leaked(fate: &DetailFate) -> bool {
 /// The details of all errors in these results, each with its case.
 fn traced(results: &[Arc<CaseReport>]) -> Vec<(String, TracedDetail)> {
     let of = |result: &Arc<CaseReport>| {
-        let origins = result.observation.as_ref().map(origins).unwrap_or_default();
+        let origins = result.observation.as_deref().map(origins).unwrap_or_default();
         let details = origins.into_iter().flat_map(|origin| origin.details);
         details.map(|detail| (result.id.clone(), detail)).collect::<Vec<_>>()
     };
@@ -72,7 +72,7 @@ fn every_error_of_the_honest_proxy_has_a_source_and_nothing_leaks() {
     let results = honest();
     let mut upstreams = 0;
     for result in results {
-        for origin in result.observation.as_ref().map(origins).unwrap_or_default() {
+        for origin in result.observation.as_deref().map(origins).unwrap_or_default() {
             upstreams += u32::from(matches!(origin.maker, ErrorSource::Upstream { .. }));
             let known = matches!(origin.maker, ErrorSource::Upstream { .. } | ErrorSource::Proxy);
             assert!(known, "{}: {:?}, {:?}", result.id, origin.maker, origin.evidence);

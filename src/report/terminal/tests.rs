@@ -73,7 +73,7 @@ fn finding(rule: &str, level: Level) -> Finding {
 pub(crate) fn failing(id: &str) -> CaseReport {
     CaseReport {
         findings: vec![finding("headers.retry-after", Level::Required)],
-        observation: Some(sample_observation()),
+        observation: Some(sample_observation().into()),
         ..case(id, Verdict::Fail)
     }
 }
@@ -110,7 +110,7 @@ fn end() -> RunFinished {
 }
 
 fn passing(id: &str, duration_ms: f64) -> CaseReport {
-    CaseReport { observation: Some(sample_observation()), duration_ms, ..case(id, Verdict::Pass) }
+    CaseReport { observation: Some(sample_observation().into()), duration_ms, ..case(id, Verdict::Pass) }
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn a_stream_is_shown_by_its_first_and_last_events() {
     events.push((Some("error"), "\u{1b}[31mred"));
     crate::snapshot::sample_stream(&mut observation, &events);
     observation.attempts[0].end = crate::observation::AttemptEnd::Reset;
-    failing.observation = Some(observation);
+    failing.observation = Some(observation.into());
     let text = shown(TerminalSettings { width: 72, ..plain() }, vec![failing], end());
     assert!(!text.contains('\u{1b}'), "a reply must not control the terminal");
     let got: String =

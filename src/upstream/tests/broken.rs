@@ -1,7 +1,7 @@
 //! Replies that cannot be read to their end: what a raw client receives, and where the ledger says that they
 //! break.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use tokio::{
@@ -85,7 +85,7 @@ async fn a_wrong_checksum_breaks_a_stream_whose_http_is_complete() {
         .arm(Armed {
             identity: Identity { token: "tok".into() },
             combination: Combination { api: Api::BedrockConverse, provider: Provider::Bedrock, stream: true },
-            deployments: vec![("main".into(), vec![ok(vec![fault])])],
+            deployments: Arc::new([("main".into(), vec![ok(vec![fault])])].into()),
             transport: Transport::Plain,
             account: None,
             seed: 1,

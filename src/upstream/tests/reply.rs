@@ -1,6 +1,6 @@
 //! Every fault of a reply, on a raw socket.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -253,7 +253,7 @@ async fn a_token_cannot_be_armed_twice() {
     let armed = || Armed {
         identity: Identity { token: "tok".into() },
         combination: Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false },
-        deployments: vec![],
+        deployments: Arc::default(),
         transport: Transport::Plain,
         account: None,
         seed: 1,
@@ -300,7 +300,7 @@ async fn a_base_url_may_be_that_of_a_model_with_an_appended_verb() {
     let upstream = Upstream::start().await.unwrap();
     let combination = Combination { api: Api::GeminiGenerate, provider: Provider::Vertex, stream: false };
     let identity = Identity { token: "tok".into() };
-    let deployments = vec![("main".into(), vec![ok(vec![])])];
+    let deployments = Arc::new([("main".into(), vec![ok(vec![])])].into());
     let case = upstream
         .arm(Armed {
             identity,
@@ -326,10 +326,10 @@ async fn an_account_refuses_without_a_turn_and_is_reset_by_a_new_run_and_by_heal
         .arm(Armed {
             identity: Identity { token: "tok".into() },
             combination,
-            deployments: vec![(
-                "main".into(),
-                vec![ok(vec![]), turn(TurnReply::Error(ErrorName::Internal), vec![])],
-            )],
+            deployments: Arc::new(
+                [("main".into(), vec![ok(vec![]), turn(TurnReply::Error(ErrorName::Internal), vec![])])]
+                    .into(),
+            ),
             transport: Transport::Plain,
             account: Some(account),
             seed: 1,

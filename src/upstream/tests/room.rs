@@ -1,5 +1,7 @@
 //! A limited ledger: what it keeps, and that clients do not notice the limits.
 
+use std::sync::Arc;
+
 use super::{
     super::{Armed, ArmedCase, LedgerBounds, OwnPorts, Upstream},
     stage::{chat, drain, last, ok, send, turn},
@@ -12,7 +14,7 @@ use crate::{
 fn arm(upstream: &Upstream, bounds: LedgerBounds) -> ArmedCase {
     let combination = Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false };
     let turns = vec![turn(TurnReply::Error(ErrorName::RateLimit), vec![]), ok(vec![])];
-    let deployments = vec![("main".to_owned(), turns)];
+    let deployments = Arc::new([("main".to_owned(), turns)].into());
     let identity = Identity { token: "tok".into() };
     let (transport, account, seed) = (Transport::Plain, None, 1);
     upstream

@@ -1,6 +1,6 @@
 //! A case with one deployment, and a client that is a plain socket.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
@@ -38,7 +38,7 @@ pub(super) fn arm_over(
         .arm(Armed {
             identity,
             combination,
-            deployments: vec![("main".into(), turns)],
+            deployments: Arc::new([("main".into(), turns)].into()),
             transport,
             account: None,
             seed: 1,
