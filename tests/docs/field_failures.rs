@@ -110,7 +110,7 @@ fn references() -> BTreeMap<String, Vec<String>> {
 
 /// The scenarios that show a failure: those that name its report, or those of them that the row lists.
 fn shown_by<'r>(failure: &FieldFailure, references: &'r BTreeMap<String, Vec<String>>) -> Vec<&'r str> {
-    let names = |listed: &&String| references[*listed].iter().any(|one| *one == failure.report);
+    let names = |listed: &&String| references[*listed].contains(&failure.report);
     let named = references.keys().filter(names).map(String::as_str);
     match &failure.scenarios {
         Some(listed) => named.filter(|id| listed.iter().any(|one| one == id)).collect(),
