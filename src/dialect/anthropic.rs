@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{
     error::nested,
     error_form::ErrorForm,
-    parsed::{Completion, StreamEvent},
+    parsed::{ChunkContent, Completion, StreamEvent},
     request_body::{RequestBody, messages},
     row::{ApiRow, ErrorEventForm, ResponseReader, SampleEvent, StreamRow},
 };
@@ -48,7 +48,7 @@ pub(super) static COUNT_TOKENS: ApiRow = ApiRow {
 fn event(name: Option<&str>, data: &str) -> StreamEvent {
     match (name, serde_json::from_str::<Value>(data)) {
         (Some(name), Ok(value)) => typed(name, &value).unwrap_or_else(|| StreamEvent::Odd(data.to_owned())),
-        (Some("ping"), _) => StreamEvent::NOTHING,
+        (Some("ping"), _) => StreamEvent::nothing(),
         _ => StreamEvent::Odd(data.to_owned()),
     }
 }
@@ -58,15 +58,16 @@ pub(super) fn typed(kind: &str, value: &Value) -> Option<StreamEvent> {
     let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str);
     Some(match kind {
         "content_block_delta" => {
-            let piece = text("/delta/text").or_else(|| text("/delta/partial_json"));
-            StreamEvent::piece(piece.unwrap_or_default())
+            StreamEvent::chunk(ChunkContent::of(text("/delta/text").unwrap_or_default(), value), None)
         }
-        "content_block_start" => StreamEvent::piece(text("/content_block/text").unwrap_or_default()),
+        "content_block_start" => {
+            StreamEvent::chunk(ChunkContent::of(text("/content_block/text").unwrap_or_default(), value), None)
+        }
         "message_delta" => {
-            StreamEvent::Chunk { piece: None, finish: text("/delta/stop_reason").map(str::to_owned) }
+            StreamEvent::chunk(ChunkContent::default(), text("/delta/stop_reason").map(str::to_owned))
         }
         "message_stop" => StreamEvent::Done,
-        "message_start" | "content_block_stop" | "ping" => StreamEvent::NOTHING,
+        "message_start" | "content_block_stop" | "ping" => StreamEvent::nothing(),
         "error" => StreamEvent::Error(nested(value)?),
         _ => return None,
     })
@@ -80,12 +81,9 @@ pub(super) fn completion(value: &Value) -> Option<Completion> {
         if let Some(text) = block.get("text").and_then(Value::as_str) {
             said.push_str(text);
         }
-        if let Some(input) = block.get("input") {
-            said.push_str(&input.to_string());
-        }
     }
     let finish = value.get("stop_reason").and_then(Value::as_str).map(str::to_owned);
-    Some(Completion::of(said, finish))
+    Some(Completion::whole(ChunkContent::of(said, value), finish))
 }
 
 /// Parses a token count; `None` if `value` is not one.

@@ -8,7 +8,7 @@ use super::{
     anthropic,
     error::text,
     error_form::ErrorForm,
-    parsed::{Completion, ErrorObject, StreamEvent, Vocabulary},
+    parsed::{ChunkContent, Completion, ErrorObject, StreamEvent, Vocabulary},
     request_body::{PROMPT, RequestBody, messages},
     row::{ApiRow, ErrorEventForm, ResponseReader, SampleEvent, StreamRow},
 };
@@ -73,13 +73,13 @@ fn converse(name: Option<&str>, data: &str) -> StreamEvent {
     };
     let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str);
     match name {
-        Some("contentBlockDelta") => StreamEvent::piece(
-            text("/delta/text").or_else(|| text("/delta/toolUse/input")).unwrap_or_default(),
-        ),
-        Some("messageStop") => {
-            StreamEvent::Chunk { piece: None, finish: text("/stopReason").map(str::to_owned) }
+        Some("contentBlockStart" | "contentBlockDelta") => {
+            StreamEvent::chunk(ChunkContent::of(text("/delta/text").unwrap_or_default(), &value), None)
         }
-        Some("messageStart" | "contentBlockStart" | "contentBlockStop" | "metadata") => StreamEvent::NOTHING,
+        Some("messageStop") => {
+            StreamEvent::chunk(ChunkContent::default(), text("/stopReason").map(str::to_owned))
+        }
+        Some("messageStart" | "contentBlockStop" | "metadata") => StreamEvent::nothing(),
         _ => StreamEvent::Odd(data.to_owned()),
     }
 }
@@ -129,10 +129,7 @@ fn completion(value: &Value) -> Option<Completion> {
     let mut said = String::new();
     for block in blocks {
         said.push_str(block.get("text").and_then(Value::as_str).unwrap_or_default());
-        if let Some(input) = block.pointer("/toolUse/input") {
-            said.push_str(&input.to_string());
-        }
     }
     let finish = value.get("stopReason").and_then(Value::as_str).map(str::to_owned);
-    Some(Completion::of(said, finish))
+    Some(Completion::whole(ChunkContent::of(said, value), finish))
 }

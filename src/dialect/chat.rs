@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 use super::{
     error::nested,
     error_form::ErrorForm,
-    parsed::{Completion, StreamEvent},
+    parsed::{ChunkContent, Completion, StreamEvent},
     request_body::{PROMPT, RequestBody, messages},
     row::{ApiRow, ResponseReader, SampleEvent, StreamRow},
+    tool_call::tool_call_parts,
 };
 
 pub(super) static CHAT: ApiRow = ApiRow {
@@ -61,45 +62,56 @@ pub(super) fn event(data: &str) -> StreamEvent {
     let Some(choices) = value.get("choices").and_then(Value::as_array) else {
         return StreamEvent::Odd(data.to_owned());
     };
-    let choice = choices.first();
-    let piece = choice.and_then(|choice| match choice.get("delta") {
-        Some(delta) => piece(delta),
-        None => text(choice),
-    });
-    StreamEvent::Chunk { piece, finish: choice.and_then(finish) }
+    let first = choices.iter().find(|choice| index(choice) == 0);
+    let mut content = match first {
+        Some(choice) => ChunkContent::of(said(choice), &value),
+        None => ChunkContent::default(),
+    };
+    content.other_choices = others(choices);
+    StreamEvent::chunk(content, first.and_then(finish))
 }
 
 /// Parses a complete response of `openai/chat`; `None` if `value` is not one.
 fn completion(value: &Value) -> Option<Completion> {
-    let choice = value.get("choices")?.as_array()?.first()?;
-    let message = choice.get("message")?;
-    message
-        .is_object()
-        .then(|| Completion { pieces: piece(message).into_iter().collect(), finish: finish(choice) })
+    let choices = value.get("choices")?.as_array()?;
+    let choice = choices.first()?;
+    choice.get("message")?.is_object().then(|| {
+        let content =
+            ChunkContent { other_choices: others(choices), ..ChunkContent::of(said(choice), value) };
+        Completion::whole(content, finish(choice))
+    })
 }
 
 /// Parses a complete response of `openai/completions`; `None` if `value` is not one.
 fn legacy(value: &Value) -> Option<Completion> {
-    let choice = value.get("choices")?.as_array()?.first()?;
+    let choices = value.get("choices")?.as_array()?;
+    let choice = choices.first()?;
     choice.get("text")?.as_str()?;
-    Some(Completion { pieces: text(choice).into_iter().collect(), finish: finish(choice) })
+    let content = ChunkContent { other_choices: others(choices), ..ChunkContent::text(said(choice)) };
+    Some(Completion::whole(content, finish(choice)))
 }
 
-fn text(choice: &Value) -> Option<String> {
-    choice.get("text").and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+fn index(choice: &Value) -> u64 {
+    choice.get("index").and_then(Value::as_u64).unwrap_or(0)
 }
 
-fn piece(holder: &Value) -> Option<String> {
-    if let Some(text) = holder.get("content").and_then(Value::as_str).filter(|text| !text.is_empty()) {
-        return Some(text.to_owned());
-    }
-    holder
-        .get("tool_calls")?
-        .as_array()?
-        .iter()
-        .filter_map(|call| call.get("function")?.get("arguments")?.as_str())
-        .find(|arguments| !arguments.is_empty())
-        .map(str::to_owned)
+/// The text of a choice, or of a part of it: the content and a refusal in a chat, the text of the older completions.
+fn said(choice: &Value) -> String {
+    let members =
+        ["/delta/content", "/delta/refusal", "/message/content", "/message/refusal", "/text"].into_iter();
+    members.filter_map(|member| choice.pointer(member)?.as_str()).collect()
+}
+
+/// The texts and the arguments of all choices but the first.
+fn others(choices: &[Value]) -> Vec<(u64, String)> {
+    let others = choices.iter().filter(|choice| index(choice) > 0);
+    others
+        .map(|choice| {
+            let calls = tool_call_parts(&json!({ "choices": [choice] }));
+            let arguments: String = calls.into_iter().map(|call| call.arguments).collect();
+            (index(choice), said(choice) + &arguments)
+        })
+        .collect()
 }
 
 fn finish(choice: &Value) -> Option<String> {

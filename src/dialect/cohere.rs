@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{
     error::text,
     error_form::ErrorForm,
-    parsed::{Completion, ErrorObject, StreamEvent},
+    parsed::{ChunkContent, Completion, ErrorObject, StreamEvent},
     payload::embeddings,
     request_body::{PROMPT, RequestBody, messages},
     row::{ApiRow, ErrorEventForm, ResponseReader, SampleEvent, StreamRow},
@@ -62,11 +62,10 @@ fn event(name: Option<&str>, data: &str) -> StreamEvent {
     let at = |pointer: &str| value.pointer(pointer).and_then(Value::as_str);
     match value.get("type").and_then(Value::as_str).or(name) {
         Some("content-start" | "content-delta") => {
-            StreamEvent::piece(at("/delta/message/content/text").unwrap_or_default())
+            let text = at("/delta/message/content/text").unwrap_or_default();
+            StreamEvent::chunk(ChunkContent::of(text, &value), None)
         }
-        Some("tool-call-start" | "tool-call-delta") => {
-            StreamEvent::piece(at("/delta/message/tool_calls/function/arguments").unwrap_or_default())
-        }
+        Some("tool-call-start" | "tool-call-delta") => StreamEvent::chunk(ChunkContent::of("", &value), None),
         Some("message-end") => {
             let reason = at("/delta/finish_reason").map(str::to_owned);
             let error = value.pointer("/delta/error").filter(|error| !error.is_null());
@@ -78,12 +77,12 @@ fn event(name: Option<&str>, data: &str) -> StreamEvent {
                     ..ErrorObject::default()
                 });
             }
-            StreamEvent::Chunk { piece: None, finish: reason }
+            StreamEvent::chunk(ChunkContent::default(), reason)
         }
         Some(
             "message-start" | "content-end" | "tool-plan-delta" | "tool-call-end" | "citation-start"
             | "citation-end" | "debug",
-        ) => StreamEvent::NOTHING,
+        ) => StreamEvent::nothing(),
         _ => StreamEvent::Odd(data.to_owned()),
     }
 }
@@ -95,11 +94,8 @@ fn completion(value: &Value) -> Option<Completion> {
     for block in message.get("content").and_then(Value::as_array).into_iter().flatten() {
         said.push_str(block.get("text").and_then(Value::as_str).unwrap_or_default());
     }
-    for call in message.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
-        said.push_str(call.pointer("/function/arguments").and_then(Value::as_str).unwrap_or_default());
-    }
     let finish = value.get("finish_reason").and_then(Value::as_str).map(str::to_owned);
-    Some(Completion::of(said, finish))
+    Some(Completion::whole(ChunkContent::of(said, value), finish))
 }
 
 /// Parses a ranking into a line `INDEX SCORE` for each result; `None` if `value` is not one.

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::{
     error::nested,
     error_form::ErrorForm,
-    parsed::{Completion, StreamEvent},
+    parsed::{ChunkContent, Completion, StreamEvent},
+    reasoning::is_thought,
     request_body::{PROMPT, RequestBody},
     row::{ApiRow, ResponseReader, SampleEvent, StreamRow},
 };
@@ -37,10 +38,8 @@ fn event(data: &str) -> StreamEvent {
         return StreamEvent::Error(error);
     }
     match read(&value) {
-        Some((text, finish)) => {
-            StreamEvent::Chunk { piece: Some(text).filter(|text| !text.is_empty()), finish }
-        }
-        None if value.get("usageMetadata").is_some() => StreamEvent::NOTHING,
+        Some((content, finish)) => StreamEvent::chunk(content, finish),
+        None if value.get("usageMetadata").is_some() => StreamEvent::nothing(),
         None => StreamEvent::Odd(data.to_owned()),
     }
 }
@@ -48,34 +47,35 @@ fn event(data: &str) -> StreamEvent {
 /// Parses a complete response; `None` if `value` is not one.
 fn completion(value: &Value) -> Option<Completion> {
     let Value::Array(chunks) = value else {
-        return read(value).map(|(text, finish)| Completion::of(text, finish));
+        return read(value).map(|(content, finish)| Completion::whole(content, finish));
     };
     let mut all = Completion::default();
     for chunk in chunks {
-        let (text, finish) = read(chunk)?;
-        all.pieces.extend(Some(text).filter(|text| !text.is_empty()));
-        all.finish = finish.or(all.finish);
+        let (content, finish) = read(chunk)?;
+        all.add(content, finish);
     }
     (!chunks.is_empty()).then_some(all)
 }
 
-fn read(value: &Value) -> Option<(String, Option<String>)> {
+fn read(value: &Value) -> Option<(ChunkContent, Option<String>)> {
     // The response to a blocked prompt has no candidates, and is complete.
     if let Some(reason) = value.pointer("/promptFeedback/blockReason").and_then(Value::as_str) {
-        return Some((String::new(), Some(reason.to_owned())));
+        return Some((ChunkContent::default(), Some(reason.to_owned())));
     }
-    let candidate = value.get("candidates")?.as_array()?.first()?;
-    let parts = candidate.pointer("/content/parts").and_then(Value::as_array);
-    let mut said = String::new();
-    for part in parts.into_iter().flatten() {
-        if part.get("thought").is_some_and(|thought| thought == true) {
-            continue;
-        }
-        said.push_str(part.get("text").and_then(Value::as_str).unwrap_or_default());
-        if let Some(arguments) = part.pointer("/functionCall/args") {
-            said.push_str(&arguments.to_string());
-        }
-    }
+    let candidates = value.get("candidates")?.as_array()?;
+    let candidate = candidates.first()?;
+    let others = candidates.iter().enumerate().skip(1).map(|(n, candidate)| {
+        (candidate.get("index").and_then(Value::as_u64).unwrap_or(n as u64), said(candidate))
+    });
+    let content =
+        ChunkContent { other_choices: others.collect(), ..ChunkContent::of(said(candidate), value) };
     let finish = candidate.get("finishReason").and_then(Value::as_str).map(str::to_owned);
-    Some((said, finish))
+    Some((content, finish))
+}
+
+/// The text of a candidate, without the model's reasoning.
+fn said(candidate: &Value) -> String {
+    let parts = candidate.pointer("/content/parts").and_then(Value::as_array);
+    let texts = parts.into_iter().flatten().filter(|part| !is_thought(part));
+    texts.filter_map(|part| part.get("text")?.as_str()).collect()
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{
     error::nested,
     error_form::ErrorForm,
-    parsed::{Completion, StreamEvent},
+    parsed::{ChunkContent, Completion, StreamEvent},
     request_body::{PROMPT, RequestBody, messages},
     row::{ApiRow, ResponseReader, SampleEvent, StreamRow},
 };
@@ -57,29 +57,24 @@ fn event(data: &str) -> StreamEvent {
     if let Some(error) = nested(&value) {
         return StreamEvent::Error(error);
     }
-    match completion(&value) {
-        Some(Completion { pieces, finish }) => {
-            StreamEvent::Chunk { piece: Some(pieces.concat()).filter(|text| !text.is_empty()), finish }
-        }
+    match read(&value) {
+        Some((content, finish)) => StreamEvent::chunk(content, finish),
         None => StreamEvent::Odd(data.to_owned()),
     }
 }
 
-/// Parses a complete response, or one line of a stream; `None` if `value` is neither.
+/// Parses a complete response; `None` if `value` is not one.
 fn completion(value: &Value) -> Option<Completion> {
+    read(value).map(|(content, finish)| Completion::whole(content, finish))
+}
+
+/// Parses a complete response, or one line of a stream; `None` if `value` is neither.
+fn read(value: &Value) -> Option<(ChunkContent, Option<String>)> {
     let done = value.get("done")?.as_bool()?;
-    let mut said = String::new();
-    match value.get("message") {
-        Some(message) => {
-            said.push_str(message.get("content").and_then(Value::as_str).unwrap_or_default());
-            for call in message.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
-                if let Some(arguments) = call.pointer("/function/arguments") {
-                    said.push_str(&arguments.to_string());
-                }
-            }
-        }
-        None => said.push_str(value.get("response")?.as_str()?),
-    }
+    let text = match value.get("message") {
+        Some(message) => message.get("content").and_then(Value::as_str).unwrap_or_default(),
+        None => value.get("response")?.as_str()?,
+    };
     let reason = value.get("done_reason").and_then(Value::as_str).unwrap_or("stop");
-    Some(Completion::of(said, done.then(|| reason.to_owned())))
+    Some((ChunkContent::of(text, value), done.then(|| reason.to_owned())))
 }

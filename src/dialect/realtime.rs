@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{
     error::{nested, text},
     error_form::ErrorForm,
-    parsed::{ErrorObject, StreamEvent, Vocabulary},
+    parsed::{ChunkContent, ErrorObject, StreamEvent, Vocabulary},
     request_body::{PROMPT, RequestBody},
     row::{ApiRow, ResponseReader, StreamRow},
 };
@@ -50,11 +50,14 @@ fn event(data: &str) -> StreamEvent {
             Some(error) => StreamEvent::Error(ErrorObject { family: Vocabulary::OpenAi, ..error }),
             None => StreamEvent::Error(ErrorObject { raw: value, ..ErrorObject::default() }),
         },
-        Some(
-            "response.output_text.delta" | "response.text.delta" | "response.function_call_arguments.delta",
-        ) => StreamEvent::piece(delta()),
+        Some("response.output_text.delta" | "response.text.delta") => {
+            StreamEvent::chunk(ChunkContent::text(delta()), None)
+        }
+        Some("response.output_item.added" | "response.function_call_arguments.delta") => {
+            StreamEvent::chunk(ChunkContent::of("", &value), None)
+        }
         Some("response.done") => done(&value),
-        Some(_) => StreamEvent::NOTHING,
+        Some(_) => StreamEvent::nothing(),
         None => match nested(&value) {
             Some(error) => StreamEvent::Error(error),
             None => StreamEvent::Odd(data.to_owned()),

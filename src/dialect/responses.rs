@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{
     error::{nested, text},
     error_form::ErrorForm,
-    parsed::{Completion, ErrorObject, StreamEvent, Vocabulary},
+    parsed::{ChunkContent, Completion, ErrorObject, StreamEvent, Vocabulary},
     request_body::{PROMPT, RequestBody},
     row::{ApiRow, ErrorEventForm, ResponseReader, SampleEvent, StreamRow},
 };
@@ -42,9 +42,17 @@ fn event(name: Option<&str>, data: &str) -> StreamEvent {
     let kind = value.get("type").and_then(Value::as_str).or(name).unwrap_or_default();
     let delta = || value.get("delta").and_then(Value::as_str).unwrap_or_default();
     match kind {
-        "response.output_text.delta"
-        | "response.refusal.delta"
-        | "response.function_call_arguments.delta" => StreamEvent::piece(delta()),
+        "response.output_text.delta" | "response.refusal.delta" => {
+            StreamEvent::chunk(ChunkContent::text(delta()), None)
+        }
+        "response.function_call_arguments.delta"
+        | "response.output_item.added"
+        | "response.reasoning_text.delta"
+        | "response.reasoning_summary_text.delta" => {
+            let mut typed = value.clone();
+            typed["type"] = kind.into();
+            StreamEvent::chunk(ChunkContent::of("", &typed), None)
+        }
         "response.completed" => StreamEvent::finish("completed"),
         "response.incomplete" => StreamEvent::finish(incomplete(&value["response"])),
         "response.failed" => StreamEvent::Error(failed(&value)),
@@ -54,7 +62,7 @@ fn event(name: Option<&str>, data: &str) -> StreamEvent {
         },
         _ => match nested(&value) {
             Some(error) => StreamEvent::Error(error),
-            None if kind.starts_with("response.") => StreamEvent::NOTHING,
+            None if kind.starts_with("response.") => StreamEvent::nothing(),
             None => StreamEvent::Odd(data.to_owned()),
         },
     }
@@ -100,8 +108,8 @@ fn completion(value: &Value) -> Option<Completion> {
     }
     let mut said = String::new();
     for item in output {
-        if let Some(arguments) = item.get("arguments").and_then(Value::as_str) {
-            said.push_str(arguments);
+        if item.get("type").is_some_and(|kind| kind == "reasoning") {
+            continue;
         }
         for part in item.get("content").and_then(Value::as_array).into_iter().flatten() {
             let part = part.get("text").or_else(|| part.get("refusal"));
@@ -112,5 +120,5 @@ fn completion(value: &Value) -> Option<Completion> {
         Some("incomplete") => Some(incomplete(value)),
         other => other.map(str::to_owned),
     };
-    Some(Completion::of(said, finish))
+    Some(Completion::whole(ChunkContent::of(said, value), finish))
 }

@@ -127,10 +127,7 @@ impl AttemptOutcome {
                     let error = ErrorObject { raw, ..ErrorObject::default() };
                     return Self::of_error_event(attempt, provider, before, error);
                 }
-                StreamEvent::Chunk { piece, finish } => {
-                    before.pieces.extend(piece);
-                    before.finish = finish.or(before.finish);
-                }
+                StreamEvent::Chunk { content, finish } => before.add(content, finish),
                 StreamEvent::Error(error) => return Self::of_error_event(attempt, provider, before, error),
                 StreamEvent::Done => done = true,
                 // Clients of this dialect ignore the event, but this provider may report errors like that.

@@ -241,10 +241,7 @@ fn stream(answer: &Response, api: Api, frames: &[ReceivedFrame]) -> CallerStream
     for frame in frames {
         let name = frame.event.as_deref();
         match dialect::event(api, name, &frame.data) {
-            StreamEvent::Chunk { piece, finish } => {
-                stream.completion.pieces.extend(piece);
-                stream.completion.finish = finish.or(stream.completion.finish);
-            }
+            StreamEvent::Chunk { content, finish } => stream.completion.add(content, finish),
             // Some dialects repeat the error when they close the stream.
             StreamEvent::Error(_)
                 if !stream.errors.is_empty() && dialect::closes_error(api, name, &frame.data) => {}

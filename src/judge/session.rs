@@ -43,10 +43,7 @@ impl CallerSession {
         };
         for frame in &answer.body.frames {
             match dialect::event(api, frame.event.as_deref(), &frame.data) {
-                StreamEvent::Chunk { piece, finish } => {
-                    session.completion.pieces.extend(piece);
-                    session.completion.finish = finish.or(session.completion.finish);
-                }
+                StreamEvent::Chunk { content, finish } => session.completion.add(content, finish),
                 StreamEvent::Error(error) => session.errors.push((frame.at_ms, error)),
                 StreamEvent::Done => {}
                 StreamEvent::Odd(text) => session.odd.push(text),

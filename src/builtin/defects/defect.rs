@@ -9,6 +9,7 @@ use super::{
     after_failure::{self, RouteLost},
     attempts::{self, StepChanged},
     callers,
+    content::{self, ContentChanged},
     cooldowns::{self, CountedFailures},
     error_events,
     every_third::{self, ThirdErrorChanged},
@@ -223,6 +224,27 @@ defects! {
         => WordsReplaced(heads::FILTER_AS_STOP),
     IncompleteWithoutReason = "incomplete-without-reason": "Reports an incomplete response without the reason"
         => WordsReplaced(heads::INCOMPLETE_WITHOUT_REASON),
+    // Content.
+    ToolCallDropped = "tool-call-dropped": "Drops every tool call of a chat but the first"
+        => ContentChanged(content::drop_second_call),
+    ToolCallNextToTextDropped = "tool-call-next-to-text-dropped": "Drops the tool calls of a chat message that contains text"
+        => ContentChanged(content::drop_calls_next_to_text),
+    ToolNameChanged = "tool-name-changed": "Adds a prefix to the names of tools that a chat calls"
+        => ContentChanged(content::rename_tools),
+    ToolCallsMerged = "tool-calls-merged": "Sends all tool calls of a chat stream under one index"
+        => ContentChanged(content::merge_calls),
+    ToolCallIdsLost = "tool-call-ids-lost": "Drops the ids of tool calls of a chat"
+        => ContentChanged(content::lose_call_ids),
+    ToolCallsAsStop = "tool-calls-as-stop": "Reports a response with tool calls as finished"
+        => WordsReplaced(heads::TOOL_CALLS_AS_STOP),
+    CutToolCallAsWhole = "cut-tool-call-as-whole": "Reports a response that the token limit cut off as complete tool calls"
+        => WordsReplaced(heads::LIMIT_AS_TOOL_CALLS),
+    RefusalTextDropped = "refusal-text-dropped": "Drops the text in which a model declines"
+        => ContentChanged(content::drop_refusal_text),
+    ChoiceDropped = "choice-dropped": "Passes on only the first of several choices"
+        => ContentChanged(content::drop_other_choices),
+    ReasoningDropped = "reasoning-dropped": "Drops the reasoning of an Anthropic model"
+        => ContentChanged(content::drop_reasoning),
     // Sessions.
     SessionLeftOpen = "session-left-open": "Leaves the caller's session open and silent after the upstream ended it"
         => SessionEndChanged(|_| SessionEnd::Silence),

@@ -77,6 +77,19 @@ pub(super) const FILTER_AS_STOP: &[(&str, &str)] = &[
     (r#""stopReason":"content_filtered""#, r#""stopReason":"end_turn""#),
 ];
 
+/// How each dialect reports tool calls, and how it reports a normal end.
+pub(super) const TOOL_CALLS_AS_STOP: &[(&str, &str)] = &[
+    (r#""finish_reason":"tool_calls""#, r#""finish_reason":"stop""#),
+    (r#""stop_reason":"tool_use""#, r#""stop_reason":"end_turn""#),
+    (r#""finish_reason":"TOOL_CALL""#, r#""finish_reason":"COMPLETE""#),
+];
+
+/// How each dialect reports the token limit, and how it reports tool calls.
+pub(super) const LIMIT_AS_TOOL_CALLS: &[(&str, &str)] = &[
+    (r#""finish_reason":"length""#, r#""finish_reason":"tool_calls""#),
+    (r#""stop_reason":"max_tokens""#, r#""stop_reason":"tool_use""#),
+];
+
 /// The reasons of an incomplete response, and the absence of a reason.
 pub(super) const INCOMPLETE_WITHOUT_REASON: &[(&str, &str)] = &[
     (r#""incomplete_details":{"reason":"max_output_tokens"}"#, r#""incomplete_details":null"#),

@@ -4,6 +4,7 @@ mod after_failure;
 mod attempts;
 mod callers;
 mod concurrent_requests;
+mod content;
 mod cooldowns;
 mod defect;
 mod error_events;

@@ -51,14 +51,14 @@ pub(crate) fn meaning(api: Api, frame: &Frame) -> FrameMeaning {
     match dialect::event(api, kind, &frame.data) {
         StreamEvent::Done => FrameMeaning::Done { is_whole: false },
         StreamEvent::Error(_) => FrameMeaning::Error(typed_error(api, frame, &value)),
-        StreamEvent::Chunk { piece, finish } => {
+        StreamEvent::Chunk { content, finish } => {
             let is_last = row(api).stream.as_ref().is_some_and(|stream| stream.ends_with_finish);
             // AWS sends this event after the one that finishes the response.
             let is_metadata = row(api).error_event() == ErrorEventForm::Exception && kind == Some("metadata");
             match finish {
                 Some(_) if is_last => FrameMeaning::Done { is_whole: true },
                 None if is_metadata => FrameMeaning::Done { is_whole: false },
-                finish => part(&value, finish.is_some(), piece.is_some()),
+                finish => part(&value, finish.is_some(), content.has_content()),
             }
         }
         // A type is what shows that data belongs to such a dialect.

@@ -261,7 +261,17 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
         | PassThroughRepaired
         | PassThroughHopByHop
         | PassThroughCutFinished
-        | IncompleteWithoutReason => {
+        | IncompleteWithoutReason
+        | ToolCallDropped
+        | ToolCallNextToTextDropped
+        | ToolNameChanged
+        | ToolCallsMerged
+        | ToolCallIdsLost
+        | ToolCallsAsStop
+        | CutToolCallAsWhole
+        | RefusalTextDropped
+        | ChoiceDropped
+        | ReasoningDropped => {
             unreachable!("{defect} does not show with these upstreams")
         }
         StreamGatewayErrorAs500 => (Setup { stream: true, ..failing(502) }, |s| s.status() == 500),
@@ -301,6 +311,16 @@ fn has(seen: &Seen, header: &str) -> bool {
 const TESTED_ELSEWHERE: &[Defect] = &[
     Defect::FailureClosed,
     Defect::FirstErrorsCoolDown,
+    Defect::ToolCallDropped,
+    Defect::ToolCallNextToTextDropped,
+    Defect::ToolNameChanged,
+    Defect::ToolCallsMerged,
+    Defect::ToolCallIdsLost,
+    Defect::ToolCallsAsStop,
+    Defect::CutToolCallAsWhole,
+    Defect::RefusalTextDropped,
+    Defect::ChoiceDropped,
+    Defect::ReasoningDropped,
     Defect::IncompleteWithoutReason,
     Defect::CooldownAs500,
     Defect::CooldownWithoutTime,

@@ -37,7 +37,8 @@ pub(super) fn completion(message: &Value) -> Value {
 pub(super) fn message(completion: &Value) -> Value {
     let choice = &completion["choices"][0];
     let reply = &choice["message"];
-    let text = text_of(&reply["content"]);
+    // A message has no separate place for a refusal.
+    let text = text_of(&reply["content"]) + &text_of(&reply["refusal"]);
     let text = (!text.is_empty()).then(|| json!({"type": "text", "text": text}));
     let calls = entries(&reply["tool_calls"]).iter().map(|call| {
         let arguments = call.pointer("/function/arguments").and_then(Value::as_str).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::values::{entries, stop_reason, tokens};
+use super::values::{entries, stop_reason, text_of, tokens};
 use crate::wire::sse;
 
 /// Translates one stream from chat to messages.
@@ -35,7 +35,9 @@ impl ToMessages {
             out += &event("message_start", json!({ "message": message }));
         }
         let choice = &chunk["choices"][0];
-        if let Some(text) = choice["delta"]["content"].as_str().filter(|text| !text.is_empty()) {
+        // A message has no separate place for a refusal.
+        let text = text_of(&choice["delta"]["content"]) + &text_of(&choice["delta"]["refusal"]);
+        if !text.is_empty() {
             if !matches!(self.open, Some((_, None))) {
                 self.start(&mut out, None, json!({"type": "text", "text": ""}));
             }

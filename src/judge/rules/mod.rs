@@ -1,5 +1,6 @@
 //! The rules of the contract, grouped by what they check.
 
+mod content;
 mod cooldown;
 mod detail;
 mod disconnect;

@@ -1,6 +1,6 @@
 //! What the caller must get if an upstream succeeded.
 
-use super::{finish, own};
+use super::{content, finish, own};
 use crate::{
     dialect::{self, FinishMeaning},
     judge::{
@@ -41,11 +41,13 @@ pub(super) const RULES: &[Rule] = &[
         id: "success.content-intact",
         level: Level::Required,
         title: "The content of a success is what the upstream sent: all of it, in order, once",
-        reason: "A missing or doubled piece changes the meaning of a response without any sign of it.",
-        references: &["maximhq/bifrost#6783"],
+        reason: "A missing or doubled piece changes the meaning of a response without any sign of it. Content is the \
+                 text, the text of a refusal, each choice, and each tool call with its name, its arguments and an id \
+                 of its own; between two sides of the same dialect also the model's reasoning.",
+        references: &["maximhq/bifrost#6783", "BerriAI/litellm#39721"],
         timing: false,
         scope: Scope::CALLS,
-        check: content_intact,
+        check: content::intact,
     },
     Rule {
         id: "success.own-answer",
@@ -57,6 +59,20 @@ pub(super) const RULES: &[Rule] = &[
         timing: false,
         scope: Scope::CALLS.also(&[PassThrough]),
         check: own::answer,
+    },
+    Rule {
+        id: "success.tool-calls-told",
+        level: Level::Required,
+        title: "The finish reason of a response with tool calls says so",
+        reason: "An agent runs tools when it sees `tool_calls` or `tool_use`. With `stop`, it takes the turn for an \
+                 answer and runs nothing.",
+        references: &[
+            "https://platform.openai.com/docs/guides/function-calling",
+            "https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons",
+        ],
+        timing: false,
+        scope: Scope::CALLS,
+        check: content::calls_reported,
     },
     Rule {
         id: "success.limit-told",
@@ -73,8 +89,8 @@ pub(super) const RULES: &[Rule] = &[
         id: "success.filter-told",
         level: Level::Required,
         title: "The finish reason of a response that was refused or filtered does not say that it is whole",
-        reason: "With `stop`, an agent takes an empty or half response for a complete one, or asks for it again and \
-                 again; nobody learns that it was withheld.",
+        reason: "With `stop`, an agent takes an empty or half response for a complete one, or asks for it until it \
+                 gives up. No one learns that it was withheld.",
         references: &[
             "BerriAI/litellm#40857",
             "https://platform.claude.com/docs/en/test-and-evaluate/strengthen-guardrails/handle-streaming-refusals",
@@ -174,21 +190,6 @@ fn whole_or_failed(facts: &Facts<'_>) -> Option<RuleOutcome> {
     };
     RuleOutcome::check(!is_half || is_unchanged, || {
         ("the whole response, or a failure that the caller can see".to_owned(), facts.response.describe())
-    })
-}
-
-fn content_intact(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    let ((attempt, sent), got) = (facts.success()?, facts.response.completion()?);
-    // Only a part of a very long body is recorded, on both sides.
-    if is_truncated(&attempt.sent)
-        || !facts.response.looks_successful()
-        || facts.failures().any(|(_, result)| result.failed_after_content())
-    {
-        return None;
-    }
-    RuleOutcome::check(sent.says_the_same(got), || {
-        let (sent, got) = (sent.text(), got.text());
-        (format!("the content as sent: {:?}", excerpt(&sent)), format!("{:?}", excerpt(&got)))
     })
 }
 

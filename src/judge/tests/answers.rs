@@ -1,5 +1,7 @@
 //! Examples for the rules on success, status and streams.
 
+use serde_json::json;
+
 use super::{every_rule::RuleExample, seen::*};
 use crate::{
     judge::{self, Policy},
@@ -38,6 +40,7 @@ fn success() -> Vec<RuleExample> {
             stream().received(events(GOOD)),
             stream().received(events(&[ONE, STOP, DONE])),
         ),
+        ("success.tool-calls-told", called(CALLS), called(&CALLS.replace(r#""tool_calls"}"#, r#""stop"}"#))),
         ("success.limit-told", limited().received(say(200, LIMITED)), limited().received(say(200, OK))),
         (
             "success.filter-told",
@@ -50,7 +53,121 @@ fn success() -> Vec<RuleExample> {
     ]
 }
 
-/// The rules on finish reasons that a case breaks.
+/// A chat with a text and two tool calls.
+const CALLS: &str = r#"{"choices":[{"index":0,"message":{"content":"one TXT","tool_calls":[
+    {"id":"call_1","type":"function","function":{"name":"get_time","arguments":"{\"zone\":\"UTC\"}"}},
+    {"id":"call_2","type":"function","function":{"name":"get_weather","arguments":"{}"}}]},
+    "finish_reason":"tool_calls"}]}"#;
+
+/// The same content in Anthropic's dialect, with ids of the proxy.
+const BLOCKS: &str = r#"{"content":[{"type":"text","text":"one TXT"},
+    {"type":"tool_use","id":"toolu_a","name":"get_time","input":{"zone":"UTC"}},
+    {"type":"tool_use","id":"toolu_b","name":"get_weather","input":{}}],"stop_reason":"tool_use"}"#;
+
+/// The upstream sends [`CALLS`], and the caller gets this body.
+fn called(body: &str) -> ObservationBuilder {
+    plain().tried(say(200, CALLS)).received(say(200, body))
+}
+
+#[test]
+fn tool_calls_are_content() {
+    let calls = |from: &str, to: &str| {
+        assert!(CALLS.contains(from), "{from}");
+        broken(called(&CALLS.replace(from, to)))
+    };
+    let second = CALLS.find(",\n    {\"id\":\"call_2\"").unwrap()..CALLS.find("]},\n").unwrap();
+    let intact = ["success.content-intact"];
+    assert_eq!(broken(called(&CALLS.replace(&CALLS[second], ""))), intact, "the second call is dropped");
+    assert_eq!(calls("get_time", "functions.get_time"), intact);
+    assert_eq!(calls("UTC", "CET"), intact);
+    assert_eq!(calls("call_2", ""), intact);
+    assert_eq!(calls("call_2", "call_1"), intact);
+    assert_eq!(
+        broken(called(&CALLS.replace("call_1", "x").replace("call_2", "call_1").replace('x', "call_2"))),
+        intact
+    );
+    assert_eq!(calls("one TXT", ""), intact);
+    // The same JSON in another order or with other spaces, and ids of the proxy.
+    assert!(calls(r#"{\"zone\":\"UTC\"}"#, r#"{ \"zone\": \"UTC\" }"#).is_empty());
+    assert!(calls("call_1", "tool_9").is_empty());
+}
+
+#[test]
+fn tool_calls_are_compared_across_dialects() {
+    let translated = |body: &str| {
+        let seen = plain().calling(Api::AnthropicMessages, Provider::Openai).tried(say(200, CALLS));
+        broken(seen.asked(Api::OpenaiChat).received(say(200, body)))
+    };
+    assert!(translated(BLOCKS).is_empty());
+    assert_eq!(translated(&BLOCKS.replace("tool_use\"}", "end_turn\"}")), ["success.tool-calls-told"]);
+    assert_eq!(translated(&BLOCKS.replace("toolu_b", "toolu_a")), ["success.content-intact"]);
+    // Gemini has no finish reason for a call, and a chat has one.
+    let candidate = r#"{"candidates":[{"content":{"parts":[{"functionCall":{"name":"a","args":{"b":1}}}]},"finishReason":"STOP"}]}"#;
+    let chat = |reason: &str| {
+        let call = r#"{"id":"c","type":"function","function":{"name":"a","arguments":"{\"b\": 1}"}}"#;
+        format!(
+            r#"{{"choices":[{{"index":0,"message":{{"content":null,"tool_calls":[{call}]}},"finish_reason":"{reason}"}}]}}"#
+        )
+    };
+    let from_gemini = |body: &str| {
+        let seen = plain().calling(Api::OpenaiChat, Provider::Gemini).tried(say(200, candidate));
+        broken(seen.asked(Api::GeminiGenerate).received(say(200, body)))
+    };
+    assert!(from_gemini(&chat("tool_calls")).is_empty());
+    assert_eq!(from_gemini(&chat("stop")), ["success.tool-calls-told"]);
+    // OpenAI ends a forced call with `stop`.
+    let forced = chat("stop");
+    assert!(broken(plain().tried(say(200, &forced)).received(say(200, &forced))).is_empty());
+}
+
+#[test]
+fn half_a_call_may_be_dropped_if_the_finish_reason_says_why() {
+    let chat = |arguments: &str, reason: &str| {
+        let call = json!({"id": "c", "type": "function", "function": {"name": "a", "arguments": arguments}});
+        let message = json!({"content": null, "tool_calls": [call]});
+        json!({"choices": [{"index": 0, "message": message, "finish_reason": reason}]}).to_string()
+    };
+    let half = || plain().tried(say(200, &chat("{\"b\":", "length")));
+    let none = |reason: &str| {
+        json!({"choices": [{"index": 0, "message": {"content": ""}, "finish_reason": reason}]}).to_string()
+    };
+    assert!(broken(half().received(say(200, &chat("{\"b\":", "length")))).is_empty());
+    assert!(broken(half().received(say(200, &none("length")))).is_empty());
+    assert_eq!(broken(half().received(say(200, &none("stop")))), ["success.limit-told"]);
+    assert_eq!(broken(half().received(say(200, &chat("{\"b\":", "tool_calls")))), ["success.limit-told"]);
+    assert_eq!(broken(half().received(error(500))), ["success.delivered"]);
+    // A translation without the arguments.
+    let block =
+        r#"{"content":[{"type":"tool_use","id":"t","name":"a","input":{}}],"stop_reason":"max_tokens"}"#;
+    let messages = half().asked(Api::OpenaiChat).set(|it| it.combination.api = Api::AnthropicMessages);
+    assert!(broken(messages.received(say(200, block))).is_empty());
+}
+
+#[test]
+fn every_choice_and_the_text_of_a_refusal_arrive() {
+    let refused =
+        r#"{"choices":[{"index":0,"message":{"content":null,"refusal":"no TXT"},"finish_reason":"stop"}]}"#;
+    let refusal = |body: &str| broken(plain().tried(say(200, refused)).received(say(200, body)));
+    assert!(refusal(refused).is_empty());
+    assert_eq!(refusal(&refused.replace(r#""no TXT""#, "null")), ["success.content-intact"]);
+    let two = OK.replace("}]}", r#"},{"index":1,"message":{"content":"two"},"finish_reason":"stop"}]}"#);
+    assert!(broken(plain().tried(say(200, &two)).received(say(200, &two))).is_empty());
+    assert_eq!(broken(plain().tried(say(200, &two)).received(say(200, OK))), ["success.content-intact"]);
+}
+
+#[test]
+fn reasoning_arrives_at_a_caller_of_the_same_dialect() {
+    let whole = r#"{"content":[{"type":"thinking","thinking":"hm","signature":"s"},{"type":"text","text":"TXT"}],"stop_reason":"end_turn"}"#;
+    let without = r#"{"content":[{"type":"text","text":"TXT"}],"stop_reason":"end_turn"}"#;
+    let messages = || plain().calling(Api::AnthropicMessages, Provider::Anthropic).tried(say(200, whole));
+    assert!(broken(messages().received(say(200, whole))).is_empty());
+    assert_eq!(broken(messages().received(say(200, without))), ["success.content-intact"]);
+    let chat = messages().set(|it| it.combination.api = Api::OpenaiChat);
+    let text = r#"{"choices":[{"index":0,"message":{"content":"TXT"},"finish_reason":"stop"}]}"#;
+    assert!(broken(chat.received(say(200, text))).is_empty());
+}
+
+/// The rules that a case breaks.
 fn broken(seen: ObservationBuilder) -> Vec<String> {
     let findings = judge::judge(&seen.observation, &[], &Policy::default());
     findings.into_iter().map(|finding| finding.rule).collect()

@@ -379,7 +379,7 @@ fn a_success_that_is_not_text_is_compared_by_its_content() {
 #[test]
 fn tool_call_arguments_may_be_an_object_or_text() {
     let object = r#"{"content":[{"type":"tool_use","id":"t","name":"f","input":{"a":1,"b":"TXT"}}],"stop_reason":"tool_use"}"#;
-    let text = r#"{"choices":[{"message":{"content":null,"tool_calls":[{"function":{"name":"f","arguments":"{\"b\": \"TXT\", \"a\": 1}"}}]},"finish_reason":"tool_calls"}]}"#;
+    let text = r#"{"choices":[{"message":{"content":null,"tool_calls":[{"id":"c","function":{"name":"f","arguments":"{\"b\": \"TXT\", \"a\": 1}"}}]},"finish_reason":"tool_calls"}]}"#;
     let call = plain().calling(Api::OpenaiChat, Provider::Anthropic).tried(say(200, object));
     holds(&call.asked(Api::AnthropicMessages).received(say(200, text)));
 }

@@ -116,9 +116,36 @@ fn a_tool_call_has_the_same_arguments_in_every_dialect() {
         else {
             panic!("{asked:?}: {message:#?}")
         };
-        let got: serde_json::Value =
-            serde_json::from_str(&completion.text()).expect("the arguments are JSON");
-        assert_eq!(got, expected, "{asked:?}");
+        let [call] = completion.calls.as_slice() else { panic!("{asked:?}: {completion:?}") };
+        let got: serde_json::Value = serde_json::from_str(&call.arguments).expect("the arguments are JSON");
+        assert_eq!((got, call.name.as_str()), (expected.clone(), "get_weather"), "{asked:?}");
+    }
+}
+
+#[test]
+fn two_calls_a_text_with_a_call_and_half_a_call_have_the_same_content_in_every_dialect() {
+    let text = provider::content_pieces(&SuccessReply::TextAndToolCall, &canaries()).concat();
+    for asked in endpoints().flat_map(|(provider, api)| requests(provider, api)) {
+        let Some(api) = asked.api.filter(|api| has_tools(*api) && served(&asked).is_some()) else { continue };
+        let read = |reply| {
+            let message = provider::reply(&asked, &reply, &canaries());
+            let seen = tried(&asked, &message, &bytes(&message), AttemptEnd::Finished);
+            let AttemptOutcome::Success(completion) = result(&seen) else {
+                panic!("{asked:?}: {message:#?}")
+            };
+            completion
+        };
+        let two = read(SuccessReply::TwoToolCalls);
+        let names: Vec<_> = two.calls.iter().map(|call| call.name.as_str()).collect();
+        assert_eq!(names, ["get_weather", "get_time"], "{asked:?}");
+        assert!(!matches!(two.ended_by(), None | Some(FinishMeaning::Limit)), "{asked:?}: {:?}", two.finish);
+        let both = read(SuccessReply::TextAndToolCall);
+        assert_eq!((both.said.as_str(), both.calls.len()), (text.as_str(), 1), "{asked:?}");
+        let cut = read(SuccessReply::CutToolCall);
+        assert_eq!(cut.ended_by(), Some(FinishMeaning::Limit), "{asked:?}");
+        let in_part = !matches!(api, Api::GeminiGenerate | Api::OllamaChat);
+        assert_eq!(cut.calls.len(), usize::from(in_part), "{asked:?}");
+        assert!(!cut.says_the_same(&both) && cut.says_the_same(&cut), "{asked:?}");
     }
 }
 

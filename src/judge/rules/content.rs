@@ -1,0 +1,114 @@
+//! Checks of the content of a success.
+
+use super::finish;
+use crate::{
+    dialect::{self, Completion, FinishMeaning, ToolCall},
+    judge::{attempt_outcome::is_truncated, facts::Facts, rule::RuleOutcome},
+    observation::excerpt,
+    scenario::Api,
+};
+
+/// Whether text, tool calls, reasoning and all choices arrived.
+pub(super) fn intact(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let ((attempt, sent), got) = (facts.success()?, facts.response.completion()?);
+    // Only a part of a very long body is recorded, on both sides.
+    if is_truncated(&attempt.sent)
+        || !facts.response.looks_successful()
+        || facts.failures().any(|(_, result)| result.failed_after_content())
+    {
+        return None;
+    }
+    if !sent.says_the_same(got) {
+        let (sent, got) = (shown(sent), shown(got));
+        return RuleOutcome::broken(format!("the content as sent: {sent}"), got, Vec::new());
+    }
+    let api = facts.api();
+    let called = attempt.api.unwrap_or(api);
+    if let Some((expected, observed)) = ids(api, called, sent, got)
+        .or_else(|| reasoning(api, called, sent, got))
+        .or_else(|| choices(api, called, sent, got))
+    {
+        return RuleOutcome::broken(expected, observed, Vec::new());
+    }
+    Some(RuleOutcome::Holds)
+}
+
+/// Whether a response with tool calls ends with the finish reason for them.
+pub(super) fn calls_reported(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let ((attempt, sent), got) = (facts.success()?, facts.response.completion()?);
+    let api = facts.api();
+    let applies = facts.response.looks_successful()
+        && dialect::has_word_for_tools(api)
+        && !got.calls.is_empty()
+        && sent.says_the_same(got);
+    // OpenAI itself ends a forced call with `stop`, which may be passed on.
+    let expects = match sent.ended_by() {
+        Some(FinishMeaning::ToolCalls) => true,
+        Some(FinishMeaning::Stop) => attempt.api.is_some_and(|called| !dialect::has_word_for_tools(called)),
+        _ => false,
+    };
+    if !applies || !expects {
+        return None;
+    }
+    RuleOutcome::check(got.ended_by() == Some(FinishMeaning::ToolCalls), || {
+        let calls = sent.calls.len();
+        (format!("a finish reason for tool calls: the upstream sent {calls}"), finish::quoted(got))
+    })
+}
+
+/// What is wrong with the ids of tool calls: a caller answers a call by its id.
+fn ids(api: Api, called: Api, sent: &Completion, got: &Completion) -> Option<(String, String)> {
+    let has_ids = !matches!(api, Api::GeminiGenerate | Api::OllamaChat | Api::OllamaGenerate);
+    let ids = |side: &Completion| side.calls.iter().map(|call| call.id.clone()).collect::<Vec<_>>();
+    let (before, after) = (ids(sent), ids(got));
+    // A provider of this dialect that sends no ids can be passed on.
+    if !has_ids || (called == api && before == after) {
+        return None;
+    }
+    let named = |call: &ToolCall| format!("an id for the call of `{}`", call.name);
+    if let Some(call) = got.calls.iter().find(|call| call.id.is_empty()) {
+        return Some((named(call), "none".to_owned()));
+    }
+    let sorted = |ids: &[String]| {
+        let mut ids = ids.to_vec();
+        ids.sort();
+        ids
+    };
+    let mut different = sorted(&after);
+    different.dedup();
+    if different.len() < after.len() {
+        return Some(("a different id for each tool call".to_owned(), after.join(", ")));
+    }
+    let swapped = before != after && sorted(&before) == sorted(&after);
+    swapped.then(|| (format!("the ids in the order {}", before.join(", ")), after.join(", ")))
+}
+
+/// Whether reasoning was lost. It is compared only if both sides have the same dialect and the dialect defines it.
+fn reasoning(api: Api, called: Api, sent: &Completion, got: &Completion) -> Option<(String, String)> {
+    (api == called && sent.reasoning != got.reasoning).then(|| {
+        let shown = |side: &Completion| format!("the reasoning {:?}", excerpt(&side.reasoning));
+        (shown(sent), shown(got))
+    })
+}
+
+/// Whether other choices than the first were lost or changed. Only these dialects have several.
+fn choices(api: Api, called: Api, sent: &Completion, got: &Completion) -> Option<(String, String)> {
+    let has_choices = |api| matches!(api, Api::OpenaiChat | Api::OpenaiCompletions | Api::GeminiGenerate);
+    if !has_choices(api) || !has_choices(called) || sent.other_choices == got.other_choices {
+        return None;
+    }
+    let shown = |side: &Completion| {
+        let texts: Vec<_> = side.other_choices.values().map(|text| format!("{:?}", excerpt(text))).collect();
+        format!("{} choices after the first: {}", texts.len(), texts.join(", "))
+    };
+    Some((shown(sent), shown(got)))
+}
+
+/// Text and tool calls, for findings.
+pub(super) fn shown(completion: &Completion) -> String {
+    let text = Some(format!("{:?}", excerpt(&completion.said)))
+        .filter(|_| !completion.said.is_empty() || completion.calls.is_empty());
+    let call = |call: &ToolCall| format!("{}({})", call.name, excerpt(&call.arguments));
+    let parts: Vec<String> = text.into_iter().chain(completion.calls.iter().map(call)).collect();
+    parts.join(", ")
+}
