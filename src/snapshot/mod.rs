@@ -14,6 +14,7 @@ mod review;
 mod store;
 mod stored;
 mod stream;
+mod tool_calls;
 mod verdict;
 mod volatile;
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{attempts, normaliser::Normaliser, stream};
+use super::{attempts, normaliser::Normaliser, stream, tool_calls};
 use crate::{
     dialect::by_shape,
     observation::{
@@ -157,6 +157,7 @@ impl Normaliser<'_> {
         if !content.is_empty() {
             lines.push(format!("content: {}", Value::from(self.message(&content))));
         }
+        lines.extend(tool_calls::lines(&tool_calls::of([value]), self));
         if let Some(embeddings) = by_shape::embeddings(value) {
             lines.push(format!("embeddings: {embeddings}"));
         }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::normaliser::Normaliser;
+use super::{normaliser::Normaliser, tool_calls};
 use crate::{
     dialect::{
         by_shape::{
@@ -74,10 +74,18 @@ pub(super) fn shape(frames: &[ReceivedFrame], normaliser: &Normaliser) -> Vec<St
         }
         rest = &rest[run..];
     }
+    let values: Vec<Value> = frames.iter().filter_map(value).collect();
+    lines.extend(tool_calls::lines(&tool_calls::of(&values), normaliser));
     if lines.is_empty() {
         lines.push("no events".to_owned());
     }
     lines
+}
+
+/// The JSON of an event, or of the event inside it.
+fn value(frame: &ReceivedFrame) -> Option<Value> {
+    let value: Value = serde_json::from_str(&frame.data).ok()?;
+    Some(inner_event(&value).and_then(|inner| serde_json::from_str(&inner).ok()).unwrap_or(value))
 }
 
 fn counted(n: usize, what: &str) -> String {
