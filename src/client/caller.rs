@@ -137,7 +137,8 @@ impl<'a> Caller<'a> {
         B: Body<Data = Bytes, Error: Error + 'static> + Unpin,
     {
         let mut answer = self.head(&response);
-        let mut recorder = BodyRecorder::new(answer.carrier_or(self.carrier));
+        let mut recorder =
+            BodyRecorder::new(answer.carrier_or(self.carrier), answer.header("content-encoding"));
         answer.ending = if self.leaves_at(LeavePoint::AfterHeaders) && self.go() {
             ResponseEnd::Left
         } else {

@@ -132,6 +132,7 @@ impl Session {
             bytes: self.bytes,
             utf8: true,
             damage: None,
+            coded: None,
             frames: std::mem::take(&mut self.frames),
         };
         answer.closed = self.closed;

@@ -115,6 +115,9 @@ impl Gathering<'_> {
             }
             CallerResponse::Failure { status, .. } => status.to_string(),
             CallerResponse::Whole { error: Some(_), .. } => format!("{status} with an error object"),
+            CallerResponse::Whole { undecodable: Some(_), .. } => {
+                format!("{status} with a body that no client can decode")
+            }
             CallerResponse::Whole { complete: false, .. } => format!("{status} with an incomplete body"),
             CallerResponse::Whole { completion: None, .. } => format!("{status} with an invalid body"),
             CallerResponse::Whole { .. } => format!("{status} with a completion"),

@@ -1,25 +1,41 @@
 //! Faults of the headers that describe the body: its coding and its type.
 
-use std::io::Write as _;
-
 use bytes::Bytes;
-use flate2::{Compression, write::GzEncoder};
 
 use super::{plan::WireAction, timeline::Timeline};
-use crate::scenario::{ContentEncodingFault, ContentTypeFault};
+use crate::{
+    scenario::{ContentEncodingFault, ContentTypeFault},
+    wire::content_coding::{ContentCoding, ContentEncoder},
+};
 
 impl Timeline {
-    /// Declares the body as gzip although it is not, or is compressed twice or incomplete (RFC 9110 section
-    /// 8.4.1.3).
+    /// Encodes the body as Content-Encoding says, or declares it as gzip although it is not, or is compressed twice or
+    /// incomplete (RFC 9110 section 8.4.1).
     pub(super) fn content_encoding(&mut self, fault: ContentEncodingFault) {
+        let mut declared = ContentCoding::Gzip;
         match fault {
-            ContentEncodingFault::GzipNotSent => {}
+            ContentEncodingFault::Gzip => self.encode(declared),
+            ContentEncodingFault::Deflate => {
+                declared = ContentCoding::Deflate;
+                self.encode(declared);
+            }
+            ContentEncodingFault::Br => {
+                declared = ContentCoding::Brotli;
+                self.encode(declared);
+            }
+            ContentEncodingFault::Zstd => {
+                declared = ContentCoding::Zstd;
+                self.encode(declared);
+            }
+            // A client that looks at the bytes can still read the body.
+            ContentEncodingFault::GzipNotSent => self.doubtful = true,
             ContentEncodingFault::DoubleGzip => {
-                self.compress();
-                self.compress();
+                self.encode(declared);
+                self.encode(declared);
+                self.doubtful = true;
             }
             ContentEncodingFault::CutGzip => {
-                self.compress();
+                self.encode(declared);
                 let before = self.length();
                 let half = self.split(before / 2);
                 // Remove the waits in the second half too: they would have no effect.
@@ -28,25 +44,21 @@ impl Timeline {
                 self.count_again(before);
             }
         }
-        self.set_header("content-encoding", Some("gzip".to_owned()));
+        self.set_header("content-encoding", Some(declared.as_str().to_owned()));
     }
 
-    /// Compresses the body as one gzip member and flushes after every part, so that a stream is still sent
-    /// part by part.
-    fn compress(&mut self) {
+    /// Encodes the body and flushes after every part, so that a stream is still sent part by part.
+    fn encode(&mut self, coding: ContentCoding) {
         let before = self.length();
         let terminated = before - self.terminator;
         let last = self.body.iter().rposition(|action| matches!(action, WireAction::Write { .. }));
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        let mut encoder = ContentEncoder::new(coding);
         let (mut offset, mut terminator) = (0, 0);
         for (i, action) in self.body.iter_mut().enumerate() {
             let WireAction::Write { bytes, .. } = action else { continue };
             let closing = offset >= terminated;
             offset += bytes.len();
-            // Writing to memory cannot fail.
-            let _ = encoder.write_all(bytes);
-            let _ = if Some(i) == last { encoder.try_finish() } else { encoder.flush() };
-            *bytes = Bytes::from(std::mem::take(encoder.get_mut()));
+            *bytes = Bytes::from(encoder.part(bytes, Some(i) == last));
             if closing {
                 terminator += bytes.len();
             }

@@ -9,7 +9,10 @@ use crate::{
     observation::{Attempt, AttemptEnd, ReceivedClose, SentReply},
     provider::{self, ErrorBodyForm},
     scenario::{Api, Combination, Fault, Provider},
-    wire::frames::{self, Carrier},
+    wire::{
+        content_coding::declared,
+        frames::{self, Carrier},
+    },
 };
 
 /// The outcome of an attempt.
@@ -256,8 +259,12 @@ fn end(attempt: &Attempt) -> AttemptEnd {
 /// The part of the body that a correct HTTP client can read.
 fn readable(sent: &SentReply) -> Cow<'_, [u8]> {
     let body = sent.body_bytes();
-    // Only faults send a content coding, and the result can never be decoded.
-    let end = if sent.header("content-encoding").is_some_and(|coding| coding != "identity") {
+    let undecodable = match &sent.coded {
+        Some(coded) => coded.error.is_some(),
+        // A report of an earlier version contains coded bodies as they were sent.
+        None => declared(sent.header("content-encoding")).is_some(),
+    };
+    let end = if undecodable {
         0
     } else {
         sent.broken_after.map_or(body.len(), |end| body.len().min(usize::try_from(end).unwrap_or(usize::MAX)))
@@ -274,7 +281,7 @@ fn readable(sent: &SentReply) -> Cow<'_, [u8]> {
 /// Whether the body that was sent is shorter than its Content-Length, even if only the final newline is missing.
 fn is_short(sent: &SentReply) -> bool {
     let length = sent.header("content-length").and_then(|text| text.parse::<u64>().ok());
-    length.is_some_and(|length| sent.bytes < length)
+    length.is_some_and(|length| sent.written_bytes() < length)
 }
 
 /// Whether only the beginning of a very long body is recorded.

@@ -26,6 +26,10 @@ pub enum CallerResponse {
     },
     /// 2xx with a plain body.
     Whole {
+        /// The status.
+        status: u16,
+        /// Why a client cannot decode the body. It raises an exception.
+        undecodable: Option<String>,
         /// `None` if the body is not a completion.
         completion: Option<Completion>,
         /// An error object in the body.
@@ -44,6 +48,8 @@ pub enum CallerResponse {
 pub struct CallerStream {
     /// The API that the caller called.
     pub api: Api,
+    /// The status.
+    pub status: u16,
     /// Content and finish reason.
     pub completion: Completion,
     /// Whether it contains the terminator of the dialect: `[DONE]`, `message_stop`.
@@ -91,7 +97,10 @@ impl CallerResponse {
         if answer.carrier() == Some(Carrier::WebSocket) {
             return Self::Session(CallerSession::of(answer, api));
         }
-        let body = || serde_json::from_str::<Value>(&answer.body.text).ok();
+        let undecodable = answer.body.undecodable();
+        // A client that cannot decode the body does not see it.
+        let text = if undecodable.is_some() { "" } else { answer.body.text.as_str() };
+        let body = || serde_json::from_str::<Value>(text).ok();
         if !(200..300).contains(&answer.status) {
             let body = body();
             let error = body.as_ref().and_then(|value| error(api, value, answer));
@@ -101,13 +110,16 @@ impl CallerResponse {
         if answer.carrier().is_some() || !answer.body.frames.is_empty() {
             return Self::Stream(stream(answer, api, &answer.body.frames));
         }
-        if let Some(elements) = dialect::elements(api, &answer.body.text) {
+        if let Some(elements) = dialect::elements(api, text) {
             let frame = |data| ReceivedFrame { at_ms: exchange.end_ms, event: None, data };
             let frames: Vec<ReceivedFrame> = elements.into_iter().map(frame).collect();
             return Self::Stream(stream(answer, api, &frames));
         }
         Self::Whole {
-            completion: dialect::completion(api, answer.body.text.as_bytes(), answer.header("content-type")),
+            status: answer.status,
+            undecodable: undecodable.map(str::to_owned),
+            completion: dialect::completion(api, text.as_bytes(), answer.header("content-type"))
+                .filter(|_| undecodable.is_none()),
             error: body().as_ref().and_then(dialect::nested_error),
             complete: answer.ending == ResponseEnd::Complete,
         }
@@ -116,7 +128,7 @@ impl CallerResponse {
     /// Whether the response looks like a success to the caller.
     pub fn looks_successful(&self) -> bool {
         match self {
-            Self::Whole { completion, error, complete } => {
+            Self::Whole { completion, error, complete, .. } => {
                 *complete && completion.is_some() && error.is_none()
             }
             Self::Stream(stream) => stream.looks_finished() && stream.complete,
@@ -182,12 +194,16 @@ impl CallerResponse {
                 format!("{status}, {}", excerpt(&error.message))
             }
             Self::Failure { status, .. } => format!("{status} without an error object"),
-            Self::Whole { error: Some(error), .. } => {
-                format!("200 with an error object: {}", excerpt(&error.message))
+            Self::Whole { status, error: Some(error), .. } => {
+                format!("{status} with an error object: {}", excerpt(&error.message))
             }
-            Self::Whole { completion: Some(_), .. } => "200 with a completion".to_owned(),
-            Self::Whole { completion: None, complete: false, .. } => "200 with an incomplete body".to_owned(),
-            Self::Whole { completion: None, .. } => "200 with a body that is not a completion".to_owned(),
+            Self::Whole { status, undecodable: Some(why), .. } => {
+                format!("{status} with a body that no client can decode: {why}")
+            }
+            Self::Whole { status, completion: Some(_), .. } => format!("{status} with a completion"),
+            Self::Whole { status, complete: false, .. } => format!("{status} with an incomplete body"),
+            Self::Whole { status: status @ (204 | 205), .. } => format!("{status} without a body"),
+            Self::Whole { status, .. } => format!("{status} with a body that is not a completion"),
             Self::Stream(stream) => stream.describe(),
             Self::Session(session) => session.describe(),
         }
@@ -196,8 +212,11 @@ impl CallerResponse {
 
 impl CallerStream {
     fn describe(&self) -> String {
-        let mut parts =
-            vec![format!("200, a stream with {} pieces of content", self.completion.pieces.len())];
+        let mut parts = vec![format!(
+            "{}, a stream with {} pieces of content",
+            self.status,
+            self.completion.pieces.len()
+        )];
         if let Some(finish) = &self.completion.finish {
             parts.push(format!("finish_reason `{finish}`"));
         }
@@ -229,6 +248,7 @@ fn error(api: Api, value: &Value, answer: &Response) -> Option<ErrorObject> {
 fn stream(answer: &Response, api: Api, frames: &[ReceivedFrame]) -> CallerStream {
     let mut stream = CallerStream {
         api,
+        status: answer.status,
         completion: Completion::default(),
         done: false,
         errors: Vec::new(),

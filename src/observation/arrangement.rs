@@ -35,12 +35,35 @@ pub struct Arrangement {
     pub proxy_secrets: Vec<String>,
     /// The address `127.0.0.1:PORT` of each mock, which no caller should see.
     pub upstream_addresses: Vec<String>,
+    /// How often the proxy retries, if a scenario cannot set it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_retries: Option<OwnRetries>,
     /// The parts of the proxy's own messages that vary from run to run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volatile: Vec<Volatile>,
 }
 
+/// How often a proxy retries whose retries a scenario cannot set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum OwnRetries {
+    /// Its definition says how often.
+    Declared(u32),
+    /// Its definition does not say it.
+    Unknown,
+}
+
 impl Arrangement {
+    /// How often the proxy may retry at one deployment; `None` if that is unknown.
+    pub fn allowed_retries(&self) -> Option<u32> {
+        match self.own_retries {
+            None => Some(self.proxy.retries),
+            Some(OwnRetries::Declared(retries)) => Some(retries),
+            Some(OwnRetries::Unknown) => None,
+        }
+    }
+
     /// The deployments that a request can reach, in order: the fallback chain from the first deployment, or
     /// only the other deployment that the request addresses.
     pub fn chain(&self, to: Option<&str>) -> Vec<&str> {

@@ -7,7 +7,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Canaries, ReceivedClose, exchange::binary_size};
+use super::{Canaries, CodedBody, ReceivedClose, exchange::binary_size};
 use crate::{
     scenario::{Api, Turn},
     wire::frames::Carrier,
@@ -55,13 +55,17 @@ pub struct SentReply {
     pub status: Option<u16>,
     /// The headers as sent, with names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The part of the body that was written to the connection (at most 1 MiB of it), as text.
+    /// The part of the body that was written to the connection (at most 1 MiB of it), as text, without the content
+    /// coding that its headers declare.
     pub body: String,
     /// Whether `body` is base64, as for binary framings such as AWS's.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub base64: bool,
-    /// The number of body bytes that were written to the connection.
+    /// The number of body bytes that were written to the connection, without the content coding.
     pub bytes: u64,
+    /// The content coding of the body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coded: Option<CodedBody>,
     /// The number of complete frames that were written to the connection: events of a stream, or 1 for a
     /// complete plain body.
     pub frames: u32,
@@ -128,6 +132,22 @@ impl SentReply {
             Err(_) if self.base64 => BASE64_STANDARD.encode(bytes),
             Err(_) => String::from_utf8_lossy(bytes).into_owned(),
         };
+    }
+
+    /// Decodes the body that was written, as a client does, and stores it.
+    pub(crate) fn set_written_body(&mut self, written: &[u8]) {
+        let (body, coded) = CodedBody::decode(self.header("content-encoding"), written);
+        if coded.is_some() {
+            // Only the beginning of a very long body is kept.
+            self.bytes = body.len() as u64 + self.bytes.saturating_sub(written.len() as u64);
+        }
+        self.set_body(&body);
+        self.coded = coded;
+    }
+
+    /// The number of body bytes that were written to the connection, as they were coded.
+    pub fn written_bytes(&self) -> u64 {
+        self.coded.as_ref().map_or(self.bytes, |coded| coded.bytes)
     }
 
     /// The stored bytes of the body.

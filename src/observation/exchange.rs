@@ -6,6 +6,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::CodedBody;
 use crate::{
     scenario::{Leave, RequestMistake},
     wire::frames::Carrier,
@@ -195,7 +196,7 @@ pub(super) fn binary_size(content_type: Option<&str>, bytes: u64) -> Option<Stri
 pub struct ResponseBody {
     /// The body as text, at most 1 MiB of it. Invalid UTF-8 is replaced; `utf8` is then false.
     pub text: String,
-    /// The number of bytes that were received.
+    /// The number of bytes that were received, after decoding.
     pub bytes: u64,
     /// Whether the body is valid UTF-8. A character that is cut off at the end makes it invalid.
     pub utf8: bool,
@@ -205,6 +206,16 @@ pub struct ResponseBody {
     /// checksum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damage: Option<String>,
+    /// The coding of the body. Everything else here describes the body after it was decoded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coded: Option<CodedBody>,
+}
+
+impl ResponseBody {
+    /// Why a client that decodes the body as its `Content-Encoding` says cannot read it.
+    pub fn undecodable(&self) -> Option<&str> {
+        self.coded.as_ref()?.error.as_deref()
+    }
 }
 
 /// One event of a stream, as the caller received it.

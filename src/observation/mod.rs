@@ -5,6 +5,7 @@
 mod arrangement;
 mod attempt;
 mod canary;
+mod coded;
 mod exchange;
 mod harm;
 mod meaningful;
@@ -15,10 +16,11 @@ mod stray;
 mod volatile;
 pub(crate) mod word;
 
-pub(crate) use arrangement::{Arrangement, DeploymentArranged};
+pub(crate) use arrangement::{Arrangement, DeploymentArranged, OwnRetries};
 pub(crate) use attempt::{Attempt, AttemptEnd, SentReply};
 pub use canary::Identity;
 pub(crate) use canary::{Canaries, PlantedToken, planted};
+pub(crate) use coded::CodedBody;
 pub(crate) use exchange::{
     CallerLeft, Exchange, ExchangeOutcome, ReceivedClose, ReceivedFrame, Response, ResponseBody, ResponseEnd,
     StepName,

@@ -12,8 +12,8 @@ use super::{
     source::DefinitionSource,
 };
 use crate::{
-    observation::Volatile,
-    scenario::{Api, Combination, Provider, ProxySettingRow, ProxySettings, Setting, Transport},
+    observation::{OwnRetries, Volatile},
+    scenario::{Api, Combination, Provider, ProxySettingRow, ProxySettings, Setting, Step, Transport},
 };
 
 /// The version of a definition that does not specify one.
@@ -116,8 +116,8 @@ impl Definition {
         self.source.display(super::source::FILE)
     }
 
-    /// Returns the providers, APIs and transports that users might expect but the proxy does not serve, each
-    /// with the reason.
+    /// Returns the providers, APIs and transports that users might expect but the proxy does not serve, and the mistakes
+    /// of requests that it cannot notice, each with the reason.
     pub fn unserved(&self) -> impl Iterator<Item = (String, &str)> {
         self.document.lacks.iter().map(|(lacked, reason)| (lacked.to_string(), reason.as_str()))
     }
@@ -127,13 +127,14 @@ impl Definition {
         self.document.pass_through.iter().flat_map(|passing| &passing.apis)
     }
 
-    /// Returns why the proxy cannot run a case with this combination, these settings and this transport to
-    /// its upstreams, or `None` if it can.
+    /// Returns why the proxy cannot run a case with this combination, these settings, this transport to its upstreams and
+    /// these steps, or `None` if it can.
     pub fn lacks(
         &self,
         combination: &Combination,
         settings: &ProxySettings,
         transport: Transport,
+        steps: &[Step],
     ) -> Option<String> {
         let name = &self.name;
         let because =
@@ -167,6 +168,11 @@ impl Definition {
                 "{name} cannot be configured to trust another certificate authority{because}"
             ));
         }
+        for mistake in steps.iter().filter_map(|step| step.mistake) {
+            if let Some(reason) = self.document.lacks.get(&UnservedFeature::Mistake(mistake)) {
+                return Some(format!("{name} cannot notice that a caller {mistake}: {reason}"));
+            }
+        }
         let declared =
             |setting: &Setting| *setting == Setting::PassThrough || self.settings.contains_key(setting);
         let (setting, ProxySettingRow { words, .. }) =
@@ -176,6 +182,12 @@ impl Definition {
             Some(reason) => format!("{} cannot be configured with {words}: {reason}", self.title()),
             None => format!("{name} cannot be configured with {words}"),
         })
+    }
+
+    /// Returns how often the proxy retries, if a scenario cannot set it.
+    pub fn own_retries(&self) -> Option<OwnRetries> {
+        let is_set = self.settings.contains_key(&Setting::Retries);
+        (!is_set).then(|| self.document.retries.map_or(OwnRetries::Unknown, OwnRetries::Declared))
     }
 
     /// Returns the settings that a case needs of a whole instance. Cases with different values cannot share
@@ -190,7 +202,7 @@ mod tests {
     use std::{path::Path, time::Duration};
 
     use super::*;
-    use crate::scenario::Cooldown;
+    use crate::scenario::{Cooldown, RequestMistake};
 
     const CHAT: Combination = Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false };
 
@@ -211,7 +223,7 @@ mod tests {
 
     #[test]
     fn litellm_supports_every_setting() {
-        assert_eq!(litellm().lacks(&CHAT, &demanding(), Transport::Plain), None);
+        assert_eq!(litellm().lacks(&CHAT, &demanding(), Transport::Plain, &[]), None);
     }
 
     #[test]
@@ -220,23 +232,23 @@ mod tests {
         definition.settings.clear();
         let mut settings = demanding();
         assert_eq!(
-            definition.lacks(&CHAT, &settings, Transport::Plain).unwrap(),
+            definition.lacks(&CHAT, &settings, Transport::Plain, &[]).unwrap(),
             "litellm cannot be configured with a timeout"
         );
         settings.timeout = ProxySettings::default().timeout;
         assert_eq!(
-            definition.lacks(&CHAT, &settings, Transport::Plain).unwrap(),
+            definition.lacks(&CHAT, &settings, Transport::Plain, &[]).unwrap(),
             "litellm cannot be configured with retries"
         );
-        assert_eq!(definition.lacks(&CHAT, &ProxySettings::default(), Transport::Plain), None);
+        assert_eq!(definition.lacks(&CHAT, &ProxySettings::default(), Transport::Plain, &[]), None);
         definition.apis[&Api::OpenaiChat].clear();
         assert_eq!(
-            definition.lacks(&CHAT, &settings, Transport::Plain).unwrap(),
+            definition.lacks(&CHAT, &settings, Transport::Plain, &[]).unwrap(),
             "litellm does not serve openai/chat from openai"
         );
         definition.apis.clear();
         assert_eq!(
-            definition.lacks(&CHAT, &settings, Transport::Plain).unwrap(),
+            definition.lacks(&CHAT, &settings, Transport::Plain, &[]).unwrap(),
             "litellm does not serve openai/chat"
         );
     }
@@ -245,9 +257,41 @@ mod tests {
     fn what_one_version_lacks_is_reported_with_the_version_and_the_reason() {
         let old = Definition::find("litellm@1.90.7", Path::new("/nonexistent")).unwrap();
         insta::assert_snapshot!(
-            old.lacks(&CHAT, &demanding(), Transport::Plain).unwrap(),
+            old.lacks(&CHAT, &demanding(), Transport::Plain, &[]).unwrap(),
             @"litellm 1.90.7 cannot be configured with keep-alive pings: a later version introduced them"
         );
+    }
+
+    #[test]
+    fn a_proxy_without_keys_or_a_list_of_models_says_so() {
+        let mut definition = litellm();
+        let mut document = (*definition.document).clone();
+        let reason = "it has no keys for callers".to_owned();
+        document.lacks.insert(UnservedFeature::Mistake(RequestMistake::WrongKey), reason);
+        definition.document = Arc::new(document);
+        let lacks = |mistake| {
+            let step = Step { mistake: Some(mistake), ..Step::default() };
+            definition.lacks(&CHAT, &ProxySettings::default(), Transport::Plain, &[Step::default(), step])
+        };
+        insta::assert_snapshot!(
+            lacks(RequestMistake::WrongKey).unwrap(),
+            @"litellm cannot notice that a caller sends a wrong key: it has no keys for callers"
+        );
+        assert_eq!(lacks(RequestMistake::UnknownModel), None);
+        let parsed: UnservedFeature = serde_json::from_str("\"unknown_model\"").unwrap();
+        assert_eq!(parsed.to_string(), "unknown_model");
+    }
+
+    #[test]
+    fn retries_that_cannot_be_set_are_declared_or_unknown() {
+        let mut definition = litellm();
+        assert_eq!(definition.own_retries(), None, "a scenario sets them");
+        definition.settings.shift_remove(&Setting::Retries);
+        assert_eq!(definition.own_retries(), Some(OwnRetries::Unknown));
+        let mut document = (*definition.document).clone();
+        document.retries = Some(2);
+        definition.document = Arc::new(document);
+        assert_eq!(definition.own_retries(), Some(OwnRetries::Declared(2)));
     }
 
     #[test]
@@ -255,7 +299,7 @@ mod tests {
         let passing = ProxySettings { pass_through: true, ..ProxySettings::default() };
         let mut definition = litellm();
         let lacks = |definition: &Definition, provider| {
-            definition.lacks(&Combination { provider, ..CHAT }, &passing, Transport::Plain)
+            definition.lacks(&Combination { provider, ..CHAT }, &passing, Transport::Plain, &[])
         };
         assert_eq!(lacks(&definition, Provider::Openai), None);
         insta::assert_snapshot!(
@@ -275,7 +319,7 @@ mod tests {
     fn a_transport_that_is_not_declared_is_reported_with_its_reason() {
         let mut definition = litellm();
         let lacks = |definition: &Definition, transport| {
-            definition.lacks(&CHAT, &ProxySettings::default(), transport)
+            definition.lacks(&CHAT, &ProxySettings::default(), transport, &[])
         };
         assert_eq!(lacks(&definition, Transport::Tls), None);
         assert_eq!(

@@ -8,7 +8,7 @@ use serde_saphyr::Spanned;
 
 use crate::{
     observation::Volatile,
-    scenario::{Api, Provider, Setting, Transport, duration},
+    scenario::{Api, Provider, RequestMistake, Setting, Transport, duration},
 };
 
 /// The whole file.
@@ -24,12 +24,14 @@ pub(super) struct Document {
     #[serde(default)]
     pub(super) versions: IndexMap<String, serde_json::Map<String, serde_json::Value>>,
     pub(super) apis: IndexMap<Api, Vec<Provider>>,
-    /// Providers, APIs and transports that the proxy does not serve although users might expect it, each with
-    /// the reason.
+    /// Providers, APIs and transports that the proxy does not serve although users might expect it, and mistakes of
+    /// requests that it cannot notice, each with the reason.
     #[serde(default)]
     pub(super) lacks: IndexMap<UnservedFeature, String>,
     #[serde(default)]
     pub(super) settings: IndexMap<Setting, Width>,
+    /// How often the proxy retries by itself, if a scenario cannot set it.
+    pub(super) retries: Option<u32>,
     /// Settings that single versions do not support although others do, each with the reason.
     #[serde(default)]
     pub(super) without: IndexMap<String, IndexMap<Setting, String>>,
@@ -66,12 +68,13 @@ pub(super) struct ReproDocument {
     pub(super) versions: IndexMap<String, Vec<Text>>,
 }
 
-/// A provider, an API or a transport that a proxy does not serve.
+/// A provider, an API or a transport that a proxy does not serve, or a mistake of a request that it cannot notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum UnservedFeature {
     Provider(Provider),
     Api(Api),
     Transport(Transport),
+    Mistake(RequestMistake),
 }
 
 impl std::fmt::Display for UnservedFeature {
@@ -80,6 +83,7 @@ impl std::fmt::Display for UnservedFeature {
             Self::Provider(provider) => provider.fmt(f),
             Self::Api(api) => api.fmt(f),
             Self::Transport(transport) => transport.fmt(f),
+            Self::Mistake(mistake) => f.write_str(mistake.as_str()),
         }
     }
 }
@@ -87,7 +91,11 @@ impl std::fmt::Display for UnservedFeature {
 impl<'de> Deserialize<'de> for UnservedFeature {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
-        // The names do not overlap: only APIs contain a slash, and no provider has the name of a transport.
+        // The names do not overlap: only APIs contain a slash, and no provider has the name of a transport or a mistake.
+        let mistake = RequestMistake::CHECKED.into_iter().find(|mistake| mistake.as_str() == name);
+        if let Some(mistake) = mistake {
+            return Ok(Self::Mistake(mistake));
+        }
         let named = match name.parse() {
             Ok(transport) => Ok(Self::Transport(transport)),
             Err(_) if name.contains('/') => name.parse().map(Self::Api),

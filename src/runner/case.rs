@@ -194,6 +194,7 @@ impl ReadyCase {
             other_looks: self.other_looks.clone(),
             proxy_secrets: gateway.secrets(),
             upstream_addresses: self.armed.hosts(),
+            own_retries: gateway.own_retries(),
             volatile: gateway.volatile(),
         }
     }

@@ -11,7 +11,7 @@ use crate::{
     builtin::{self, Builtin},
     client::ClientCall,
     dialect::request,
-    observation::{StepName, Volatile},
+    observation::{OwnRetries, StepName, Volatile},
     proxy::{Installed, Instance, InstanceSettings, Launch, ProxyRoute},
     scenario::{Combination, Step},
 };
@@ -29,10 +29,13 @@ pub(super) enum Gateway {
     /// The embedded proxy in this process.
     Builtin(Builtin),
     /// A process group that upfault started, and the title of the proxy.
-    Process(Box<Instance>, String),
+    Process(Box<Instance>, String, Option<OwnRetries>),
     /// A proxy that was already running.
     Remote(Remote),
 }
+
+/// The content codings that the official SDKs ask for by default.
+const ACCEPT_ENCODING: (&str, &str) = ("accept-encoding", "gzip, deflate");
 
 impl Gateway {
     /// Starts the proxy.
@@ -46,16 +49,16 @@ impl Gateway {
         progress: &(dyn Fn(String) + Sync),
     ) -> Result<Self, RunError> {
         match (choice, installed) {
-            (ProxyChoice::Builtin(defect), _) => {
-                let defect = *defect;
-                let started = Builtin::start(routes, settings, trust.pem.as_deref(), defect).await;
-                started.map(Self::Builtin).map_err(|source| RunError::Builtin { defect, source })
+            (ProxyChoice::Builtin(which), _) => {
+                let which = *which;
+                let started = Builtin::start(routes, settings, trust.pem.as_deref(), which).await;
+                started.map(Self::Builtin).map_err(|source| RunError::Builtin { which, source })
             }
             (ProxyChoice::Remote(remote), _) => Ok(Self::Remote(remote.clone())),
             (ProxyChoice::Definition(definition), Some(installed)) => {
                 let launch = Launch { routes, settings, ca: trust.file.clone(), work_dir };
                 let instance = installed.launch(launch, progress).await?;
-                Ok(Self::Process(Box::new(instance), definition.title()))
+                Ok(Self::Process(Box::new(instance), definition.title(), definition.own_retries()))
             }
             (ProxyChoice::Definition(_), None) => {
                 unreachable!("a definition is installed before it is started")
@@ -76,7 +79,7 @@ impl Gateway {
         let model = if route.settings.pass_through { &route.upstream_model } else { &route.model };
         let mut request = request(api, model, stream, step);
         let path = match self {
-            Self::Process(instance, _) => instance.path(api, stream, route).unwrap_or(request.path),
+            Self::Process(instance, ..) => instance.path(api, stream, route).unwrap_or(request.path),
             Self::Builtin(_) if route.settings.pass_through => {
                 builtin::pass_through_path(route, api, stream).unwrap_or(request.path)
             }
@@ -85,6 +88,10 @@ impl Gateway {
         request.body.set_members(&self.body(route));
         let mut headers = request.headers;
         headers.extend(self.headers(route));
+        if !api.is_session() && !step.headers.keys().any(|name| name.eq_ignore_ascii_case(ACCEPT_ENCODING.0))
+        {
+            headers.push((ACCEPT_ENCODING.0.to_owned(), ACCEPT_ENCODING.1.to_owned()));
+        }
         headers.extend(step.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())));
         let call = ClientCall {
             step: name,
@@ -103,7 +110,7 @@ impl Gateway {
     fn root(&self) -> String {
         match self {
             Self::Builtin(builtin) => builtin.root(),
-            Self::Process(instance, _) => instance.root().to_owned(),
+            Self::Process(instance, ..) => instance.root().to_owned(),
             Self::Remote(remote) => remote.url.as_str().trim_end_matches('/').to_owned(),
         }
     }
@@ -113,7 +120,7 @@ impl Gateway {
         let bearer = |key: &str| vec![("authorization".to_owned(), format!("Bearer {key}"))];
         match self {
             Self::Builtin(builtin) => bearer(builtin.proxy_key()),
-            Self::Process(instance, _) => instance.headers(route),
+            Self::Process(instance, ..) => instance.headers(route),
             Self::Remote(remote) => remote.key.as_deref().map(bearer).unwrap_or_default(),
         }
     }
@@ -121,7 +128,7 @@ impl Gateway {
     /// The members that the proxy requires in the body of a request on this route.
     fn body(&self, route: &ProxyRoute) -> serde_json::Map<String, serde_json::Value> {
         match self {
-            Self::Process(instance, _) => instance.body(route),
+            Self::Process(instance, ..) => instance.body(route),
             _ => serde_json::Map::new(),
         }
     }
@@ -130,7 +137,7 @@ impl Gateway {
     pub(super) fn secrets(&self) -> Vec<String> {
         match self {
             Self::Builtin(builtin) => vec![builtin.proxy_key().to_owned()],
-            Self::Process(instance, _) => instance.secrets(),
+            Self::Process(instance, ..) => instance.secrets(),
             Self::Remote(remote) => remote.key.clone().into_iter().collect(),
         }
     }
@@ -138,8 +145,16 @@ impl Gateway {
     /// Patterns for the volatile parts of its messages.
     pub(super) fn volatile(&self) -> Vec<Volatile> {
         match self {
-            Self::Process(instance, _) => instance.volatile().to_vec(),
+            Self::Process(instance, ..) => instance.volatile().to_vec(),
             _ => Vec::new(),
+        }
+    }
+
+    /// How often it retries, if a scenario cannot set it.
+    pub(super) fn own_retries(&self) -> Option<OwnRetries> {
+        match self {
+            Self::Process(_, _, own) => *own,
+            _ => None,
         }
     }
 
@@ -147,7 +162,7 @@ impl Gateway {
     pub(super) fn title(&self) -> String {
         match self {
             Self::Builtin(_) => "the embedded proxy".to_owned(),
-            Self::Process(_, title) => title.clone(),
+            Self::Process(_, title, _) => title.clone(),
             Self::Remote(remote) => remote.url.as_str().trim_end_matches('/').to_owned(),
         }
     }
@@ -160,14 +175,14 @@ impl Gateway {
     /// How its process ended, if it has: `exited with code 1`.
     pub(super) fn exited(&self) -> Option<String> {
         match self {
-            Self::Process(instance, _) => instance.exited(),
+            Self::Process(instance, ..) => instance.exited(),
             _ => None,
         }
     }
 
     /// Kills its process, which closes all connections to it.
     pub(super) fn kill(&self) {
-        if let Self::Process(instance, _) = self {
+        if let Self::Process(instance, ..) = self {
             instance.kill();
         }
     }
@@ -175,7 +190,7 @@ impl Gateway {
     /// The last lines of its log.
     pub(super) fn last_lines(&self, lines: usize) -> Vec<String> {
         match self {
-            Self::Process(instance, _) => instance.log_tail(lines).lines().map(str::to_owned).collect(),
+            Self::Process(instance, ..) => instance.log_tail(lines).lines().map(str::to_owned).collect(),
             _ => Vec::new(),
         }
     }
@@ -183,7 +198,7 @@ impl Gateway {
     /// The last lines of its log, indented; empty if there is no log.
     pub(super) fn tail(&self) -> String {
         match self {
-            Self::Process(instance, _) => {
+            Self::Process(instance, ..) => {
                 instance.log_tail(15).lines().map(|line| format!("  | {line}\n")).collect()
             }
             _ => String::new(),
@@ -193,7 +208,7 @@ impl Gateway {
     /// The path of its log.
     pub(super) fn log(&self) -> Option<String> {
         match self {
-            Self::Process(instance, _) => Some(instance.log_path().display().to_string()),
+            Self::Process(instance, ..) => Some(instance.log_path().display().to_string()),
             _ => None,
         }
     }
@@ -201,7 +216,7 @@ impl Gateway {
     /// Its log, which is searched for secrets after it has ended.
     pub(super) fn searched(&self) -> Option<SearchedLog> {
         match self {
-            Self::Process(instance, _) => {
+            Self::Process(instance, ..) => {
                 Some(SearchedLog { path: instance.log_path().to_owned(), secrets: instance.secrets() })
             }
             _ => None,
@@ -212,7 +227,7 @@ impl Gateway {
     pub(super) async fn stop(self) {
         match self {
             Self::Builtin(builtin) => builtin.stop().await,
-            Self::Process(instance, _) => instance.stop().await,
+            Self::Process(instance, ..) => instance.stop().await,
             Self::Remote(_) => {}
         }
     }

@@ -56,9 +56,12 @@ pub(crate) fn plan(cases: Vec<Case>, proxy: &ProxyChoice, seed: u64) -> RunPlan 
 fn lacks(proxy: &ProxyChoice, case: &Case) -> Option<String> {
     match proxy {
         ProxyChoice::Builtin(_) => builtin::lacks(&case.combination, &case.scenario.proxy),
-        ProxyChoice::Definition(definition) => {
-            definition.lacks(&case.combination, &case.scenario.proxy, case.scenario.transport)
-        }
+        ProxyChoice::Definition(definition) => definition.lacks(
+            &case.combination,
+            &case.scenario.proxy,
+            case.scenario.transport,
+            &case.scenario.steps,
+        ),
         ProxyChoice::Remote(remote) => lacks_when_remote(case).or_else(|| {
             let leaves = case.scenario.steps.iter().any(|step| step.leave.is_some());
             if leaves && remote.url.scheme() != "http" {

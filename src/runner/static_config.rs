@@ -25,7 +25,9 @@ pub(crate) fn static_routes(
         .iter()
         .filter(|case| lacks_when_remote(case).is_none())
         .filter(|case| {
-            definition.lacks(&case.combination, &case.scenario.proxy, case.scenario.transport).is_none()
+            definition
+                .lacks(&case.combination, &case.scenario.proxy, case.scenario.transport, &case.scenario.steps)
+                .is_none()
         })
         .collect();
     let kinds: Vec<_> = served.iter().map(|case| RouteKind::of(case)).collect();

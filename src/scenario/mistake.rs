@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A defect of a request that the proxy itself has to refuse.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RequestMistake {
@@ -17,6 +17,20 @@ pub enum RequestMistake {
     UnknownModel,
     /// The body is the first half of a valid JSON body.
     BrokenJson,
+}
+
+impl RequestMistake {
+    /// The mistakes that only a proxy can notice that has keys for its callers, or a list of models.
+    pub const CHECKED: [Self; 2] = [Self::WrongKey, Self::UnknownModel];
+
+    /// The name in files.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WrongKey => "wrong_key",
+            Self::UnknownModel => "unknown_model",
+            Self::BrokenJson => "broken_json",
+        }
+    }
 }
 
 impl fmt::Display for RequestMistake {

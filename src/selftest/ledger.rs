@@ -56,11 +56,11 @@ fn reply(view: &ExhibitView<'_>, attempt: &Attempt) -> Result<(), String> {
     }
     if matches!(seen.framing, MessageFraming::Whole | MessageFraming::Cut)
         && seen.rest.is_empty()
-        && seen.body.len() as u64 != sent.bytes
+        && seen.body.len() as u64 != sent.written_bytes()
     {
         return Err(format!(
             "the ledger says {} bytes of body, the client got {}",
-            sent.bytes,
+            sent.written_bytes(),
             seen.body.len()
         ));
     }

@@ -14,6 +14,7 @@ use crate::{
     observation::{Attempt, AttemptEnd, Identity, ReceivedClose, SentReply},
     provider::owned_headers,
     scenario::{Api, Turn},
+    wire::content_coding,
 };
 
 /// One attempt, in a form that is cheap to write.
@@ -29,6 +30,8 @@ pub(super) struct Record {
     /// A prepared reply that was sent as a whole, and the number of bytes that the ledger keeps of its body.
     pub(super) prepared: Option<(Arc<PreparedReply>, usize)>,
     pub(super) doubtful: bool,
+    /// Whether it turned out not to be an attempt.
+    pub(super) is_withdrawn: bool,
     /// The messages from the client of a WebSocket, one per line.
     pub(super) heard: String,
     pub(super) closed: Option<ReceivedClose>,
@@ -56,6 +59,7 @@ impl Record {
             sent: SentBytes::default(),
             prepared: None,
             doubtful: false,
+            is_withdrawn: false,
             heard: String::new(),
             closed: None,
             timer_error_ms: 0.0,
@@ -92,7 +96,13 @@ impl Record {
             sent.headers = owned_headers(&head.headers);
             sent.headers.extend(framing);
         }
-        sent.set_body(sent_body);
+        sent.set_written_body(sent_body);
+        // A proxy need not understand a coding that it did not ask for.
+        let asked =
+            headers.iter().find(|(name, _)| name == "accept-encoding").map(|(_, value)| value.as_str());
+        sent.doubtful |= content_coding::declared(sent.header("content-encoding")).is_some_and(|codings| {
+            !codings.split(',').all(|coding| content_coding::accepts(asked, coding.trim()))
+        });
         Attempt {
             deployment: deployment.to_owned(),
             n: self.n,

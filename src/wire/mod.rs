@@ -1,5 +1,6 @@
 //! The formats of bodies: encoders and decoders of streams, and a reader of forms.
 
+pub(crate) mod content_coding;
 pub(crate) mod eventstream;
 mod frame;
 pub(crate) mod frames;

@@ -59,6 +59,10 @@ fn attempts(facts: &Facts<'_>) -> Option<RuleOutcome> {
         .map(|attempt| attempt.deployment.as_str())
         .collect();
     let holds = match wanted {
+        // A scenario cannot prevent such a proxy from retrying; `retry.budget` judges how often it does.
+        Attempts::Total(n) if facts.arrangement.own_retries.is_some() && seen.len() > *n as usize => {
+            return None;
+        }
         Attempts::Total(n) => seen.len() == *n as usize,
         Attempts::Each(each) => {
             each.iter().all(|(name, n)| seen.iter().filter(|seen| *seen == name).count() == *n as usize)
@@ -87,7 +91,7 @@ fn ending(facts: &Facts<'_>) -> Option<RuleOutcome> {
             CallerResponse::Failure { .. } => true,
             CallerResponse::Stream(stream) => stream.shows_failure(),
             CallerResponse::Session(session) => session.shows_failure(),
-            CallerResponse::Whole { complete, .. } => !complete,
+            CallerResponse::Whole { complete, undecodable, .. } => !complete || undecodable.is_some(),
             CallerResponse::Nothing(ending) => *ending != crate::observation::ResponseEnd::Deadline,
         },
         EndingExpect::ErrorEvent => match response {

@@ -69,7 +69,7 @@ fn budget(facts: &Facts<'_>) -> Option<RuleOutcome> {
     if !facts.failures().any(|(_, result)| !is_terminal(result) && !result.failed_after_content()) {
         return None;
     }
-    let allowed = (facts.arrangement.proxy.retries as usize).saturating_add(1);
+    let allowed = (facts.arrangement.allowed_retries()? as usize).saturating_add(1);
     let worst = by_deployment(facts)
         .into_iter()
         .filter(|(_, attempts)| !attempts.iter().any(|(_, result)| is_terminal(result)))

@@ -176,7 +176,14 @@ fn body() -> impl Strategy<Value = ResponseBody> {
         |(text, utf8, bytes, at_ms, damage)| {
             let frame = |event: sse::SseEvent| ReceivedFrame { at_ms, event: event.event, data: event.data };
             let frames = sse::decode(text.as_bytes()).into_iter().map(frame).collect();
-            ResponseBody { bytes: bytes.unwrap_or(text.len() as u64), text, utf8, frames, damage }
+            ResponseBody {
+                bytes: bytes.unwrap_or(text.len() as u64),
+                text,
+                utf8,
+                frames,
+                damage,
+                coded: None,
+            }
         },
     )
 }
@@ -285,6 +292,7 @@ fn attempt() -> impl Strategy<Value = Attempt> {
                 headers,
                 bytes: bytes.unwrap_or(body.len() as u64),
                 body,
+                coded: None,
                 frames: 1,
                 broken_after,
                 doubtful,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     observation::{
-        Arrangement, Attempt, AttemptEnd, DeploymentArranged, Exchange, ExchangeOutcome, Identity,
+        Arrangement, Attempt, AttemptEnd, CodedBody, DeploymentArranged, Exchange, ExchangeOutcome, Identity,
         Observation, ReceivedFrame, Response, ResponseBody, ResponseEnd, SentReply, StepName,
     },
     scenario::{
@@ -133,6 +133,7 @@ pub(crate) fn plain() -> ObservationBuilder {
                 other_looks: Vec::new(),
                 proxy_secrets: vec!["sk-proxy".to_owned()],
                 upstream_addresses: vec!["127.0.0.1:9".to_owned()],
+                own_retries: None,
                 volatile: Vec::new(),
             },
             exchanges: Vec::new(),
@@ -297,6 +298,10 @@ impl ObservationBuilder {
             sent.set_body(&said.body);
             sent.bytes = said.body.len() as u64;
         }
+        if sent.header("content-encoding").is_some() {
+            let written = sent.body_bytes().into_owned();
+            sent.set_written_body(&written);
+        }
         let at_ms = self.now;
         self.now += 1.0;
         self.observation.attempts.push(Attempt {
@@ -348,13 +353,19 @@ impl ObservationBuilder {
         };
         // Binary frames must not be converted to text.
         let bytes = if text.contains('\u{fffd}') { said.body.clone() } else { text.clone().into_bytes() };
-        let mut decoder = carrier.map(frames::FrameDecoder::new);
+        let (bytes, coded) = CodedBody::decode(header("content-encoding"), &bytes);
+        let undecodable = coded.as_ref().and_then(|coded| coded.error.clone());
+        let mut decoder = carrier.filter(|_| undecodable.is_none()).map(frames::FrameDecoder::new);
         let mut decoded = Vec::new();
         if let Some(decoder) = &mut decoder {
             decoder.feed(&bytes);
             decoded.extend(std::iter::from_fn(|| decoder.pop()));
         }
-        let damage = decoder.and_then(|decoder| decoder.damage());
+        let damage =
+            decoder.and_then(|decoder| decoder.damage()).or(undecodable.filter(|_| carrier.is_some()));
+        // A body without a coding is text.
+        let utf8 = coded.is_none() || std::str::from_utf8(&bytes).is_ok();
+        let text = if coded.is_some() { String::from_utf8_lossy(&bytes).into_owned() } else { text };
         let frame =
             |frame: frames::Frame| ReceivedFrame { at_ms: self.now, event: frame.event, data: frame.data };
         let frames = decoded.into_iter().map(frame).collect();
@@ -362,7 +373,7 @@ impl ObservationBuilder {
             status: said.status,
             headers: said.headers.iter().map(|(name, value)| (name.clone(), fill(value))).collect(),
             head_ms: self.now,
-            body: ResponseBody { bytes: text.len() as u64, utf8: true, frames, damage, text },
+            body: ResponseBody { bytes: bytes.len() as u64, utf8, frames, damage, coded, text },
             ending,
             closed: None,
         };

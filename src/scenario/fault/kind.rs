@@ -128,7 +128,7 @@ pub enum Fault {
     MultiLineData,
     /// Corrupt the AWS event stream encoding.
     EventStream(EventStreamFault),
-    /// Send a Content-Encoding that does not match the body.
+    /// Send the body with a Content-Encoding: a valid one, or one that does not match the body.
     ContentEncoding(ContentEncodingFault),
     /// Send a Content-Type that does not match the body.
     ContentType(ContentTypeFault),

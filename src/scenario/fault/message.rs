@@ -34,11 +34,21 @@ pub enum MalformedBody {
     VeryLarge(u32),
 }
 
-/// A mismatch between the body and its Content-Encoding (RFC 9110 section 8.4).
+/// A content coding (RFC 9110 section 8.4): a valid one, or a mismatch between the body and its Content-Encoding.
+///
+/// A proxy need not understand a valid coding that it did not ask for with Accept-Encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ContentEncodingFault {
+    /// The body is compressed with gzip, as Content-Encoding says.
+    Gzip,
+    /// The body is compressed with deflate in the zlib format, as Content-Encoding says.
+    Deflate,
+    /// The body is in the brotli format, as Content-Encoding says.
+    Br,
+    /// The body is in the zstd format, as Content-Encoding says.
+    Zstd,
     /// Content-Encoding is `gzip`, but the body is not compressed.
     GzipNotSent,
     /// Content-Encoding is `gzip`, but the body is compressed twice.

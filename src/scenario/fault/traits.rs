@@ -357,6 +357,10 @@ fn of_content_encoding(fault: ContentEncodingFault) -> FaultTraits {
     use ContentEncodingFault as Of;
     let coding = |name| edit(name, None, &[Part::Coding], &[Need::Body, EDITS], ONCE);
     match fault {
+        Of::Gzip => coding("content_encoding: gzip"),
+        Of::Deflate => coding("content_encoding: deflate"),
+        Of::Br => coding("content_encoding: br"),
+        Of::Zstd => coding("content_encoding: zstd"),
         Of::GzipNotSent => coding("content_encoding: gzip_not_sent"),
         Of::DoubleGzip => coding("content_encoding: double_gzip"),
         Of::CutGzip => coding("content_encoding: cut_gzip"),

@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use flate2::read::GzDecoder;
+use flate2::read::{GzDecoder, ZlibDecoder};
 use serde_json::Value;
 
 use crate::{
@@ -113,9 +113,33 @@ fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
 
 fn encoded() -> Vec<Exhibit> {
     let encoding = |fault: ContentEncodingFault| {
-        plain(Fault::ContentEncoding(fault), WHOLE).claim(WireClaim::header("content-encoding", &["gzip"]))
+        plain(Fault::ContentEncoding(fault), ClientView::Doubtful)
+            .claim(WireClaim::header("content-encoding", &["gzip"]))
+    };
+    // The client of the selftest asks for no coding.
+    let valid = |fault: ContentEncodingFault, name: &'static str, unpacked: fn(&[u8]) -> Option<Vec<u8>>| {
+        plain(Fault::ContentEncoding(fault), ClientView::Doubtful)
+            .claim(WireClaim::header("content-encoding", &[name]))
+            .claim(WireClaim::that("the body decodes to the answer", move |view| {
+                unpacked(&view.reply().body).is_some_and(|body| body == view.base.body())
+            }))
     };
     vec![
+        valid(ContentEncodingFault::Gzip, "gzip", unpacked),
+        valid(ContentEncodingFault::Deflate, "deflate", |bytes| {
+            let mut out = Vec::new();
+            ZlibDecoder::new(bytes).read_to_end(&mut out).ok()?;
+            Some(out)
+        }),
+        valid(ContentEncodingFault::Br, "br", |bytes| {
+            // Each uncompressed meta-block has a head of three bytes, and one byte ends the body.
+            let (last, stored) = bytes.split_last()?;
+            Some(stored.get(3..)?.to_vec()).filter(|_| *last == 3)
+        }),
+        valid(ContentEncodingFault::Zstd, "zstd", |bytes| {
+            let stored = bytes.strip_prefix(&[0x28, 0xb5, 0x2f, 0xfd, 0, 0x38])?;
+            Some(stored.strip_suffix(&[1, 0, 0])?.get(3..)?.to_vec())
+        }),
         encoding(ContentEncodingFault::GzipNotSent).claim(WireClaim::whole_body()),
         encoding(ContentEncodingFault::DoubleGzip).claim(WireClaim::that(
             "the body is the answer, compressed twice",

@@ -37,6 +37,7 @@ pub(crate) fn sample() -> Observation {
             other_looks: Vec::new(),
             proxy_secrets: vec!["sk-proxy-51c0ffee".to_owned()],
             upstream_addresses: vec![address.to_owned()],
+            own_retries: None,
             volatile: Vec::new(),
             identity: identity.clone(),
         },
