@@ -1,4 +1,5 @@
-//! Tests of the judge. The honest proxy (the embedded proxy without a defect) breaks no rule in any bundled scenario. Every
+//! Tests of the judge. The honest proxy (the embedded proxy without a defect) breaks no rule in any bundled scenario, and
+//! neither does any of its honest variants. Every
 //! defect breaks the rule that it is meant to break, and no rules other than those in its row of the table. Every rule is
 //! broken by a defect and applies to a scenario. The documents on rules and defects are generated from the same table.
 //!
@@ -29,7 +30,7 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 use upfault::internals::{
-    builtin::Defect,
+    builtin::{Defect, EmbeddedProxy, HonestVariant},
     event::CaseReport,
     judge::{self, Policy},
     observation::Observation,
@@ -95,7 +96,7 @@ fn the_honest_proxy_breaks_no_rule_of_any_level() {
             honest()
         } else {
             let _alone = alone();
-            again = block_on(run_seeded(None, library(), seed as u64));
+            again = block_on(run_seeded(EmbeddedProxy::Reference, library(), seed as u64));
             &again
         };
         let found: usize = results.iter().map(|result| result.findings.len()).sum();
@@ -108,6 +109,22 @@ fn the_honest_proxy_breaks_no_rule_of_any_level() {
     }
     score::honest(cases, findings);
     assert!(broken_in.is_empty(), "findings about the honest proxy, by seed: {broken_in:#?}");
+}
+
+#[test]
+fn no_honest_variant_breaks_a_rule_of_any_level() {
+    for variant in HonestVariant::ALL {
+        let _alone = alone();
+        let results = block_on(run_seeded(EmbeddedProxy::Variant(*variant), library(), 1));
+        let broken = broken(&results);
+        score::print(&format!(
+            "{}: {} findings over {} cases",
+            variant.as_str(),
+            broken.len(),
+            results.len()
+        ));
+        assert!(broken.is_empty(), "findings about the variant {}: {broken:#?}", variant.as_str());
+    }
 }
 
 #[test]

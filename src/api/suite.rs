@@ -52,7 +52,7 @@ impl Suite {
     pub fn new(cases: impl IntoIterator<Item = Case>) -> Self {
         Self {
             cases: cases.into_iter().collect(),
-            proxy: ProxyChoice::Builtin(None),
+            proxy: ProxyChoice::Builtin(Default::default()),
             policy: Policy::default(),
             seed: 0,
             jobs: None,

@@ -13,17 +13,23 @@ use super::{
     headers,
     stream::UpstreamStop,
     translate,
+    upstream_body::{BodyDecoding, LookingDecoder, UnreadBody, UpstreamBody},
     upstream_request::{CallerRequest, UpstreamRequest},
 };
 use crate::{
     dialect::carrier,
     proxy::ProxyRoute,
     scenario::Api,
-    wire::frames::{Carrier, RawFrame, Splitter},
+    wire::{
+        content_coding::ContentDecoder,
+        frames::{Carrier, RawFrame, Splitter},
+    },
 };
 
 /// The maximum size of an upstream response body, and of a single event, in bytes.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The result of a successful attempt.
 #[derive(Debug)]
@@ -53,6 +59,10 @@ pub(super) struct UpstreamClient {
     pub client: Client,
     /// Whether redirects are followed.
     pub follow_redirects: bool,
+    /// Whether the content coding of a body is undone.
+    pub decompress: bool,
+    /// Whether a body is read as its headers say, and not as it looks.
+    pub trust_body_headers: bool,
 }
 
 /// Builds the HTTP client for upstreams. It reuses connections, but never sends a request twice.
@@ -77,6 +87,19 @@ pub(super) fn client(ca: Option<&str>, check_certificates: bool) -> reqwest::Res
 }
 
 impl UpstreamClient {
+    /// The body of a response with these headers.
+    fn body(&self, response: reqwest::Response, headers: &[(String, String)]) -> UpstreamBody {
+        let coding = headers::coding(headers);
+        let decoding = match (self.decompress, self.trust_body_headers) {
+            (false, _) => BodyDecoding::Unchanged,
+            (true, true) => {
+                ContentDecoder::of(coding).map_or(BodyDecoding::Unchanged, BodyDecoding::Declared)
+            }
+            (true, false) => BodyDecoding::Looking(LookingDecoder::new(coding)),
+        };
+        UpstreamBody::new(response, decoding)
+    }
+
     async fn send(&self, sent: UpstreamRequest) -> reqwest::Result<reqwest::Response> {
         let response = self.send_once(&sent, &sent.url).await?;
         match response.headers().get(LOCATION).and_then(|location| location.to_str().ok()) {
@@ -135,12 +158,20 @@ async fn send(
         return Ok(Success::Session { headers, upstream: Box::new(upgraded) });
     }
     let content_type = headers::value(&headers, "content-type").unwrap_or_default();
-    let is_stream = Carrier::of(content_type) == Some(carrier(api));
-    let is_plain = headers::coding(&headers).is_none();
-    if call.is_framed() && is_stream && is_plain && classify::is_success(status) {
-        return open(FrameSource::new(response, api), headers).await;
+    let is_stream = match Carrier::of(content_type) {
+        // Like the official SDKs, a tolerant proxy expects what it asked for.
+        None => !outbound.trust_body_headers && !content_type.contains("json"),
+        carried => carried == Some(carrier(api)),
+    };
+    let is_readable = outbound.decompress || headers::coding(&headers).is_none();
+    let body = outbound.body(response, &headers);
+    if call.is_framed() && is_stream && is_readable && classify::is_success(status) {
+        return open(FrameSource::new(body, api), headers).await;
     }
-    let body = whole_body(response, classify::is_success(status)).await?;
+    let mut body = whole_body(body, classify::is_success(status)).await?;
+    if !outbound.trust_body_headers && body.starts_with(BYTE_ORDER_MARK) {
+        body = body.slice(BYTE_ORDER_MARK.len()..);
+    }
     classify::whole(api, status, headers.clone(), body.clone())?;
     if call.is_framed() {
         // The caller waits for events and cannot use a completion in one piece.
@@ -174,26 +205,31 @@ async fn open(mut source: FrameSource, headers: Vec<(String, String)>) -> Result
             let empty = classify::first_frame(source.api, None, &headers);
             Err(empty.err().unwrap_or_else(CallFailure::disconnected))
         }
+        Err(UpstreamStop::Miscoded) => Err(miscoded()),
         Err(UpstreamStop::Cut | UpstreamStop::Gap(_)) => Err(CallFailure::disconnected()),
     }
 }
 
 /// Reads a body to its end. Unless `must_be_whole`, a body that breaks off is returned as far as it came:
 /// the status of an error is worth passing on even if its body is incomplete.
-pub(super) async fn whole_body(
-    mut response: reqwest::Response,
-    must_be_whole: bool,
-) -> Result<Bytes, CallFailure> {
+pub(super) async fn whole_body(mut source: UpstreamBody, must_be_whole: bool) -> Result<Bytes, CallFailure> {
     let mut body = BytesMut::new();
     loop {
-        match response.chunk().await {
+        match source.chunk().await {
             Ok(Some(bytes)) if body.len() + bytes.len() <= MAX_BYTES => body.extend_from_slice(&bytes),
             Ok(Some(_)) => return Err(CallFailure::disconnected()),
             Ok(None) => return Ok(body.freeze()),
             Err(_) if !must_be_whole => return Ok(body.freeze()),
-            Err(error) => return Err(transport(&error)),
+            Err(UnreadBody::Lost(error)) => return Err(transport(&error)),
+            Err(UnreadBody::Miscoded) => return Err(miscoded()),
         }
     }
+}
+
+/// The failure for a body that is not in the content coding that its headers declare.
+fn miscoded() -> CallFailure {
+    let message = "The upstream's body is not in the content coding that its headers declare.";
+    CallFailure::own(Cause::OddBody, 502, envelope::UPSTREAM_ERROR, Some(envelope::INVALID_RESPONSE), message)
 }
 
 /// The failure for a transport error. It contains nothing of the error's text, which names the upstream's
@@ -211,13 +247,13 @@ pub(super) fn transport(error: &reqwest::Error) -> CallFailure {
 pub(super) struct FrameSource {
     /// The API that the frames belong to.
     pub api: Api,
-    response: reqwest::Response,
+    body: UpstreamBody,
     splitter: Splitter,
 }
 
 impl FrameSource {
-    fn new(response: reqwest::Response, api: Api) -> Self {
-        Self { api, response, splitter: Splitter::new(carrier(api)) }
+    fn new(body: UpstreamBody, api: Api) -> Self {
+        Self { api, body, splitter: Splitter::new(carrier(api)) }
     }
 
     /// Returns the next frame, or how the stream stopped.
@@ -226,12 +262,13 @@ impl FrameSource {
             if let Some(frame) = self.splitter.pop() {
                 return Ok(frame);
             }
-            match self.response.chunk().await {
+            match self.body.chunk().await {
                 Ok(Some(bytes)) if self.splitter.waiting() + bytes.len() <= MAX_BYTES => {
                     self.splitter.feed(&bytes);
                 }
                 Ok(None) => return self.splitter.last().ok_or(UpstreamStop::Clean),
-                Ok(Some(_)) | Err(_) => return Err(UpstreamStop::Cut),
+                Err(UnreadBody::Miscoded) => return Err(UpstreamStop::Miscoded),
+                Ok(Some(_)) | Err(UnreadBody::Lost(_)) => return Err(UpstreamStop::Cut),
             }
         }
     }

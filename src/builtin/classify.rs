@@ -32,18 +32,13 @@ pub(super) fn whole(
     body: Bytes,
 ) -> Result<(), CallFailure> {
     let content_type = headers::value(&upstream, "content-type").unwrap_or_default();
-    let coding = headers::coding(&upstream);
     let (cause, callers_status) = match status {
-        200..300 if coding.is_none() && dialect::is_answer(api, content_type, &body) => return Ok(()),
+        200..300 if dialect::is_answer(api, content_type, &body) => return Ok(()),
         200..300 => (Cause::OddBody, 502),
         400..600 => (Cause::Status(status), status),
         _ => (Cause::OddStatus, 502),
     };
-    let error = if let (Cause::OddBody, Some(coding)) = (cause, coding) {
-        invalid(&format!(
-            "The upstream answered in the content coding {coding}, which the proxy did not request."
-        ))
-    } else if cause == Cause::OddBody && !dialect::carries_error(api, &body) {
+    let error = if cause == Cause::OddBody && !dialect::carries_error(api, &body) {
         invalid(&describe_body(api, &body))
     } else if cause == Cause::OddStatus {
         invalid(&format!("The upstream answered with status {status}, which this API does not use."))

@@ -1,5 +1,5 @@
 //! What an extension can change about the proxy. Each method has a default, which is what the proxy does without an
-//! extension. The only extensions are the [defects](super::defects).
+//! extension. The only extensions are the [defects](super::defects) and the [honest variants](super::variants).
 
 use std::{fmt, time::Duration};
 
@@ -34,6 +34,10 @@ pub(super) type RunningCall<'c, 'r> = BoxFuture<'c, (CallResult, &'r ProxyRoute)
 pub(super) enum ProxyStep {
     /// Rejects a request without the proxy's key.
     CheckKey,
+    /// Undoes the content coding of a response.
+    Decompress,
+    /// Reads a body as its Content-Encoding and Content-Type say.
+    TrustBodyHeaders,
     /// Rejects an upstream whose certificate is not valid.
     CheckCertificate,
     /// Waits for Retry-After before a retry.

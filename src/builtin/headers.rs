@@ -54,6 +54,7 @@ pub(super) fn is_framing(name: &str) -> bool {
             | "te"
             | "trailer"
             | "transfer-encoding"
+            | "content-encoding"
             | "upgrade"
             | "content-length"
             | "content-type"
@@ -70,7 +71,7 @@ pub(super) fn hop_by_hop(all: &http::HeaderMap) -> Vec<String> {
     HOP_BY_HOP.into_iter().map(str::to_owned).chain(listed.filter(|name| !name.is_empty())).collect()
 }
 
-/// The value of `content-encoding`; `None` if it is absent or `identity`. The proxy requests no coding.
+/// The value of `content-encoding`; `None` if it is absent or `identity`.
 pub(super) fn coding(headers: &[(String, String)]) -> Option<&str> {
     value(headers, "content-encoding")
         .map(str::trim)

@@ -13,7 +13,8 @@
 //! starts a stream with pings before the upstream has answered, and `session` relays a WebSocket session.
 //!
 //! An [`Extension`](extension::Extension) can change what the proxy does. The only extensions are the defects, in
-//! `defects`; `own_process` runs the proxy in a process that a defect may stop.
+//! `defects`, and the honest variants, in `variants`; `embedded_proxy` selects one, and `own_process` runs the proxy in a
+//! process that a defect may stop.
 
 mod attempt;
 mod chain;
@@ -21,6 +22,7 @@ mod classify;
 mod cooldown;
 mod defects;
 mod dialect;
+mod embedded_proxy;
 mod envelope;
 mod extension;
 mod failure;
@@ -40,13 +42,17 @@ mod shared;
 mod stream;
 mod tasks;
 mod translate;
+mod upstream_body;
 mod upstream_request;
+mod variants;
 
 #[cfg(test)]
 mod tests;
 
 pub use defects::Defect;
 pub use dialect::lacks;
+pub use embedded_proxy::EmbeddedProxy;
 pub(crate) use own_process::OwnProcess;
 pub(crate) use passed_body::pass_through_path;
 pub(crate) use server::Builtin;
+pub use variants::HonestVariant;

@@ -5,7 +5,7 @@ use std::{io, path::PathBuf, str::FromStr, time::Duration};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
-use super::{Builtin, Defect};
+use super::{Builtin, EmbeddedProxy};
 use crate::{
     proxy::{InstanceSettings, ProxyRoute},
     scenario::{Cooldown, ProxySettings},
@@ -22,7 +22,7 @@ pub(crate) struct OwnProcess {
     pub proxy_key: String,
     /// The PEM file with the certificate authority that it trusts; empty if no upstream uses TLS.
     pub ca: PathBuf,
-    /// The name of its defect, or `none`.
+    /// The name of its defect or variant, or `none`.
     pub defect: String,
     /// After how many failures a deployment goes into cooldown, and for how many seconds.
     pub cooldown: Option<CooldownSeconds>,
@@ -50,9 +50,9 @@ impl OwnProcess {
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let has_ca = !self.ca.as_os_str().is_empty();
         let ca = has_ca.then(|| std::fs::read_to_string(&self.ca)).transpose()?;
-        let defect = match self.defect.as_str() {
-            NONE => None,
-            name => Some(Defect::from_str(name).map_err(io::Error::other)?),
+        let which = match self.defect.as_str() {
+            NONE => EmbeddedProxy::Reference,
+            name => EmbeddedProxy::from_str(name).map_err(io::Error::other)?,
         };
         let cooldown = self.cooldown.map(|cooldown| Cooldown {
             after: cooldown.after,
@@ -61,7 +61,7 @@ impl OwnProcess {
         let settings = ProxySettings { cooldown, ..ProxySettings::default() };
         let settings = InstanceSettings::of(&settings, |_| false);
         let _serving =
-            Builtin::start_on(listener, self.proxy_key, self.routes.into(), settings, ca.as_deref(), defect)?;
+            Builtin::start_on(listener, self.proxy_key, self.routes.into(), settings, ca.as_deref(), which)?;
         std::future::pending().await
     }
 }

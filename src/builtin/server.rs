@@ -18,9 +18,9 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
 use super::{
-    Defect, attempt,
+    EmbeddedProxy, attempt,
     cooldown::CooldownMemory,
-    extension::{Extension, ProxyStep, Unextended},
+    extension::ProxyStep,
     handler::handle,
     reply::{ProxyReply, ReplyBody, SessionSource},
     secrets::Secrets,
@@ -52,13 +52,13 @@ impl Builtin {
         routes: Arc<[ProxyRoute]>,
         settings: InstanceSettings,
         ca: Option<&str>,
-        defect: Option<Defect>,
+        which: EmbeddedProxy,
     ) -> io::Result<Self> {
-        if let Some(defect) = defect.filter(|defect| defect.stops_the_process()) {
-            return Err(io::Error::other(format!("`{defect}` needs a separate process")));
+        if which.stops_the_process() {
+            return Err(io::Error::other(format!("`{which}` needs a separate process")));
         }
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        Self::start_on(listener, fresh_key(), routes, settings, ca, defect)
+        Self::start_on(listener, fresh_key(), routes, settings, ca, which)
     }
 
     /// Starts a proxy on a socket that already listens, with a key that callers already know.
@@ -68,10 +68,10 @@ impl Builtin {
         routes: Arc<[ProxyRoute]>,
         settings: InstanceSettings,
         ca: Option<&str>,
-        defect: Option<Defect>,
+        which: EmbeddedProxy,
     ) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let extension = defect.map_or_else(|| Arc::new(Unextended) as Arc<dyn Extension>, Defect::extension);
+        let extension = which.extension();
         let tasks = Tasks::default();
         let mut by_model = HashMap::new();
         for (index, route) in routes.iter().enumerate() {
@@ -82,6 +82,8 @@ impl Builtin {
                 client: attempt::client(ca, extension.takes(ProxyStep::CheckCertificate))
                     .map_err(io::Error::other)?,
                 follow_redirects: extension.takes(ProxyStep::FollowRedirect),
+                decompress: extension.takes(ProxyStep::Decompress),
+                trust_body_headers: extension.takes(ProxyStep::TrustBodyHeaders),
             },
             secrets: Arc::new(Secrets::of(routes.clone())),
             routes,

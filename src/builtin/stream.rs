@@ -52,6 +52,8 @@ pub(super) enum UpstreamStop {
     Clean,
     /// The connection was lost.
     Cut,
+    /// The body is not in the content coding that its headers declare.
+    Miscoded,
     /// The upstream sent nothing for this time.
     Gap(Duration),
 }
@@ -129,6 +131,7 @@ impl Reader {
             UpstreamStop::Cut => {
                 self.interrupted("The connection to the upstream was lost in the middle of the stream.")
             }
+            UpstreamStop::Miscoded => self.interrupted("The upstream's stream became unreadable."),
             UpstreamStop::Gap(limit) => {
                 let limit = humantime::format_duration(limit);
                 let message = format!("The upstream sent nothing for {limit} in the middle of the stream.");

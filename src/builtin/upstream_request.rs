@@ -20,6 +20,9 @@ use crate::{
 /// The version of Anthropic's API that is requested if the caller names none.
 const ANTHROPIC_VERSION: &str = "2023-06-01";
 
+/// The content codings that the proxy can undo. Of brotli and zstd, it reads only what the mocks send.
+const CODINGS: &str = "gzip, deflate, br, zstd";
+
 /// A valid request of a caller.
 #[derive(Debug, Clone)]
 pub(super) struct CallerRequest {
@@ -78,6 +81,7 @@ impl CallerRequest {
             headers.extend(HANDSHAKE.map(|(name, value)| (name.to_owned(), value.to_owned())));
         } else {
             headers.push(("accept".into(), accept(api, self.stream).into()));
+            headers.push(("accept-encoding".into(), CODINGS.into()));
         }
         let named = |wanted: &str| self.headers.iter().any(|(name, _)| name == wanted);
         if api.native_provider() == Provider::Anthropic && !named("anthropic-version") {

@@ -59,7 +59,7 @@ pub(super) fn init(context: &CliContext, args: &InitArgs) -> Result<u8, Failure>
 /// The bundled snapshots that were recorded with this proxy in this version.
 fn baseline(chosen: &ProxyChoice) -> Vec<(&'static str, &'static str)> {
     let is_recorded = match chosen {
-        ProxyChoice::Builtin(defect) => defect.is_none(),
+        ProxyChoice::Builtin(which) => which.name().is_none(),
         ProxyChoice::Definition(definition) => {
             let bundled = Definition::bundled();
             bundled.iter().any(|one| {

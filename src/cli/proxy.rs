@@ -10,7 +10,7 @@ use super::{
     settings::Settings,
 };
 use crate::{
-    builtin::Defect,
+    builtin::{Defect, HonestVariant},
     proxy::{Definition, RenderContext},
     report::{EXIT_INTERRUPTED, EXIT_OK, EXIT_PROXY},
     runner,
@@ -56,8 +56,12 @@ fn list(context: &CliContext) -> Result<u8, Failure> {
     for bundled in Definition::bundled() {
         let _ = writeln!(text, "{}  {} (default version {})", bundled.name, bundled.summary, bundled.version);
     }
-    text.push_str("\nThe embedded proxy with one defect:\n");
     let width = Defect::ALL.iter().map(|defect| defect.as_str().len()).max().unwrap_or(0);
+    text.push_str("\nThe embedded proxy in another honest form:\n");
+    for variant in HonestVariant::ALL {
+        let _ = writeln!(text, "builtin:{:width$}  {}", variant.as_str(), variant.summary());
+    }
+    text.push_str("\nThe embedded proxy with one defect:\n");
     for defect in Defect::ALL {
         let _ = writeln!(text, "builtin:{:width$}  {}", defect.as_str(), defect.summary());
     }

@@ -121,10 +121,7 @@ fn compared(case: &CaseReport, all: &[CaseReport]) -> Vec<CaseReport> {
 fn definition(choice: ProxyChoice, program: &Path) -> Option<Definition> {
     match choice {
         ProxyChoice::Definition(definition) => Some(*definition),
-        ProxyChoice::Builtin(defect) => {
-            let defect = defect.map_or("none", |defect| defect.as_str());
-            Definition::embedded(program, defect).ok()
-        }
+        ProxyChoice::Builtin(which) => Definition::embedded(program, which.name().unwrap_or("none")).ok(),
         ProxyChoice::Remote(_) => None,
     }
 }
@@ -141,7 +138,7 @@ fn run(
         (Some(spec), _) => proxy(context, &context.cwd, spec, chosen.listen, None),
         (None, Some(spec)) => proxy(context, &chosen.base, spec, chosen.listen, None)
             .map_err(|failure| chosen.about_proxy(failure)),
-        (None, None) => Ok(ProxyChoice::Builtin(None)),
+        (None, None) => Ok(ProxyChoice::Builtin(Default::default())),
     };
     let choice = select()?;
     if let ProxyChoice::Remote(remote) = &choice {

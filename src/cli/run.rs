@@ -21,7 +21,7 @@ use super::{
     settings::Settings,
 };
 use crate::{
-    builtin::Defect,
+    builtin::EmbeddedProxy,
     event::Event,
     proxy::Definition,
     report::{
@@ -110,7 +110,7 @@ pub(super) fn settings(
         (Some(spec), _) => proxy(context, &context.cwd, spec, listen, args.proxy_key.clone())?,
         (None, Some(spec)) => proxy(context, &chosen.base, spec, listen, args.proxy_key.clone())
             .map_err(|failure| chosen.about_proxy(failure))?,
-        (None, None) => ProxyChoice::Builtin(None),
+        (None, None) => ProxyChoice::Builtin(EmbeddedProxy::Reference),
     };
     let policy = match &args.policy {
         Some(name) => policy::chosen(context, name)?,
@@ -118,11 +118,15 @@ pub(super) fn settings(
     };
     let Selection { cases, of } = select::cases(context, chosen, &args.select)?;
     let own = args.snapshots.as_ref().map(|folder| context.place(folder)).or(chosen.snapshots.clone());
-    // The behaviour of a defect is not a baseline.
+    // The behaviour of a defect or a variant is not a baseline.
     let defective = proxy.name().starts_with("builtin:");
     let mode = match (args.accept, context.ci || defective) {
         (true, true) => {
-            let why = if defective { "the behaviour of a defect is not a baseline" } else { "`CI` is set" };
+            let why = if defective {
+                "only the embedded proxy itself has a baseline, not its defects and variants"
+            } else {
+                "`CI` is set"
+            };
             return Err(Failure::Usage(format!("--accept cannot write snapshots: {why}")));
         }
         (true, false) if args.force => WriteMode::AcceptAll,
@@ -165,20 +169,20 @@ pub(super) fn proxy(
     listen: Option<SocketAddr>,
     key: Option<String>,
 ) -> Result<ProxyChoice, Failure> {
-    if let Some(defect) = spec.strip_prefix("builtin:") {
-        return match Defect::from_str(defect) {
-            Ok(defect) if defect.stops_the_process() => {
+    if let Some(name) = spec.strip_prefix("builtin:") {
+        return match EmbeddedProxy::from_str(name) {
+            Ok(which) if which.stops_the_process() => {
                 let program = std::env::current_exe().map_err(Failure::io("cannot find upfault itself"))?;
-                Ok(ProxyChoice::Definition(Box::new(Definition::embedded(&program, defect.as_str())?)))
+                Ok(ProxyChoice::Definition(Box::new(Definition::embedded(&program, name)?)))
             }
-            Ok(defect) => Ok(ProxyChoice::Builtin(Some(defect))),
+            Ok(which) => Ok(ProxyChoice::Builtin(which)),
             Err(error) => {
                 Err(Failure::Usage(format!("{error}\nhelp: `upfault proxy list` lists all defects")))
             }
         };
     }
     if spec == "builtin" {
-        return Ok(ProxyChoice::Builtin(None));
+        return Ok(ProxyChoice::Builtin(EmbeddedProxy::Reference));
     }
     if is_url(spec) {
         let url = Url::parse(spec)

@@ -1,6 +1,6 @@
 //! Errors of runs.
 
-use crate::{builtin::Defect, client::ClientError, proxy::ProxyError, snapshot::StoreError};
+use crate::{builtin::EmbeddedProxy, client::ClientError, proxy::ProxyError, snapshot::StoreError};
 
 /// Why a run could not start or finish.
 ///
@@ -39,10 +39,10 @@ pub enum RunError {
         help: String,
     },
     /// The embedded proxy could not be started.
-    #[error("cannot start the embedded proxy{}: {source}", .defect.map(|d| format!(" ({d})")).unwrap_or_default())]
+    #[error("cannot start the embedded proxy{}: {source}", .which.name().map(|name| format!(" ({name})")).unwrap_or_default())]
     Builtin {
-        /// The defect.
-        defect: Option<Defect>,
+        /// Which embedded proxy.
+        which: EmbeddedProxy,
         /// The error of the operating system.
         source: std::io::Error,
     },

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::{
-    builtin::Defect,
+    builtin::EmbeddedProxy,
     judge::Policy,
     proxy::{Definition, ProxyError},
     scenario::{Case, KnownEntry},
@@ -60,8 +60,8 @@ impl RunSettings {
 /// The proxy under test.
 #[derive(Debug)]
 pub enum ProxyChoice {
-    /// The embedded proxy, with or without a defect.
-    Builtin(Option<Defect>),
+    /// The embedded proxy.
+    Builtin(EmbeddedProxy),
     /// A proxy that upfault installs and starts.
     Definition(Box<Definition>),
     /// A proxy that is already running.
@@ -78,16 +78,16 @@ pub struct Remote {
 }
 
 impl ProxyChoice {
-    /// Finds `builtin`, `builtin:DEFECT`, or a definition as [`Definition::find`] does.
+    /// Finds `builtin`, `builtin:NAME` with the name of a defect or a variant, or a definition as [`Definition::find`] does.
     ///
     /// # Errors
     ///
     /// If there is no such proxy or its definition is invalid.
     pub fn find(spec: &str, root: &Path) -> Result<Self, ProxyError> {
         if spec == "builtin" {
-            return Ok(Self::Builtin(None));
+            return Ok(Self::Builtin(EmbeddedProxy::Reference));
         }
-        let Some(defect) = spec.strip_prefix("builtin:") else {
+        let Some(name) = spec.strip_prefix("builtin:") else {
             return Definition::find(spec, root).map(|definition| Self::Definition(Box::new(definition)));
         };
         let unknown = |detail: String| ProxyError::Unknown {
@@ -95,12 +95,12 @@ impl ProxyChoice {
             detail,
             help: "`upfault proxy list` lists all defects".to_owned(),
         };
-        match defect.parse::<Defect>() {
+        match name.parse::<EmbeddedProxy>() {
             // It would end the caller's own process.
-            Ok(defect) if defect.stops_the_process() => {
+            Ok(which) if which.stops_the_process() => {
                 Err(unknown(": this defect stops its process; test it with `upfault run`".to_owned()))
             }
-            Ok(defect) => Ok(Self::Builtin(Some(defect))),
+            Ok(which) => Ok(Self::Builtin(which)),
             Err(error) => Err(unknown(format!(": {error}"))),
         }
     }
@@ -116,8 +116,7 @@ impl ProxyChoice {
     /// The name of the proxy.
     pub fn name(&self) -> String {
         match self {
-            Self::Builtin(None) => "builtin".to_owned(),
-            Self::Builtin(Some(defect)) => format!("builtin:{defect}"),
+            Self::Builtin(which) => which.to_string(),
             Self::Definition(definition) => definition.name.clone(),
             Self::Remote(remote) => remote.url.host_str().unwrap_or("remote").to_owned(),
         }

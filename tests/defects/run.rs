@@ -9,7 +9,7 @@ use std::{
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 use upfault::internals::{
-    builtin::{self, Defect},
+    builtin::{self, Defect, EmbeddedProxy},
     event::{CaseReport, Event},
     judge::{Finding, Policy, Verdict},
     proxy::Definition,
@@ -24,28 +24,28 @@ pub type Broken = BTreeMap<String, (String, Finding)>;
 
 /// Runs cases. Each of them must get a verdict.
 pub async fn run(defect: Option<Defect>, cases: Vec<Case>) -> Vec<Arc<CaseReport>> {
-    run_seeded(defect, cases, 1).await
+    run_seeded(defect.into(), cases, 1).await
 }
 
 /// The maximum number of runs of a case that is inconclusive because the machine was busy, or that has a finding about
-/// the honest proxy.
+/// an honest proxy.
 const RUNS: usize = 3;
 
 /// Runs cases with this seed, on which tokens and random choices depend.
-pub async fn run_seeded(defect: Option<Defect>, cases: Vec<Case>, seed: u64) -> Vec<Arc<CaseReport>> {
+pub async fn run_seeded(which: EmbeddedProxy, cases: Vec<Case>, seed: u64) -> Vec<Arc<CaseReport>> {
     // Cases that the embedded proxy does not support are left out.
     let cases: Vec<Case> = cases
         .into_iter()
         .filter(|case| builtin::lacks(&case.combination, &case.scenario.proxy).is_none())
         .collect();
-    let mut results = run_once(defect, cases.clone(), seed).await;
+    let mut results = run_once(which, cases.clone(), seed).await;
     for _ in 1..RUNS {
         let without: BTreeSet<&str> = results
             .iter()
             .filter(|result| {
                 // A run against accepted snapshots repeats what is new. The client of the embedded proxy may send one
                 // request on an HTTP/2 connection that the mock is closing.
-                let is_new = defect.is_none() && !result.findings.is_empty();
+                let is_new = !matches!(which, EmbeddedProxy::Defective(_)) && !result.findings.is_empty();
                 result.verdict == Verdict::Inconclusive || is_new
             })
             .map(|result| result.scenario.as_str())
@@ -56,51 +56,51 @@ pub async fn run_seeded(defect: Option<Defect>, cases: Vec<Case>, seed: u64) -> 
         if again.is_empty() {
             break;
         }
-        let again = run_once(defect, again, seed).await;
+        let again = run_once(which, again, seed).await;
         results.retain(|result| !again.iter().any(|newer| newer.scenario == result.scenario));
         results.extend(again);
     }
     for result in &results {
         let is_judged = matches!(result.verdict, Verdict::Pass | Verdict::Fail);
-        assert!(is_judged, "{defect:?}: {} is {}: {:?}", result.id, result.verdict, result.reason);
+        assert!(is_judged, "{which}: {} is {}: {:?}", result.id, result.verdict, result.reason);
     }
     // The report, which contains placeholders for secrets, must get the same judgement as the live run.
     let differences = judge_again(&report(&results), &Policy::default()).differences;
-    assert_eq!(differences, [], "{defect:?} is judged differently from a report");
-    assert_eq!(results.len(), cases.len(), "{defect:?}: every case must have a verdict");
+    assert_eq!(differences, [], "{which} is judged differently from a report");
+    assert_eq!(results.len(), cases.len(), "{which}: every case must have a verdict");
     results
 }
 
 /// The embedded proxy. With a defect that stops the process, it runs in a separate process.
-fn proxy(defect: Option<Defect>) -> ProxyChoice {
-    match defect.filter(|defect| defect.stops_the_process()) {
-        Some(defect) => {
+fn proxy(which: EmbeddedProxy) -> ProxyChoice {
+    match which.name().filter(|_| which.stops_the_process()) {
+        Some(name) => {
             let program = Path::new(env!("CARGO_BIN_EXE_upfault"));
-            let definition = Definition::embedded(program, defect.as_str()).expect("it is a definition");
+            let definition = Definition::embedded(program, name).expect("it is a definition");
             ProxyChoice::Definition(Box::new(definition))
         }
-        None => ProxyChoice::Builtin(defect),
+        None => ProxyChoice::Builtin(which),
     }
 }
 
-async fn run_once(defect: Option<Defect>, cases: Vec<Case>, seed: u64) -> Vec<Arc<CaseReport>> {
+async fn run_once(which: EmbeddedProxy, cases: Vec<Case>, seed: u64) -> Vec<Arc<CaseReport>> {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let store = SnapshotStore::new(dir.path().join("snapshots"), WriteMode::Never).without_bundled();
-    run_by(Policy::default(), store, defect, cases, seed).await
+    run_by(Policy::default(), store, which, cases, seed).await
 }
 
 /// Runs cases once with a policy, and compares them with the snapshots of a store.
 pub async fn run_by(
     policy: Policy,
     store: SnapshotStore,
-    defect: Option<Defect>,
+    which: EmbeddedProxy,
     cases: Vec<Case>,
     seed: u64,
 ) -> Vec<Arc<CaseReport>> {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let settings = RunSettings {
         cases,
-        proxy: proxy(defect),
+        proxy: proxy(which),
         policy,
         seed,
         jobs: None,
@@ -118,7 +118,7 @@ pub async fn run_by(
     };
     let (events, mut received) = mpsc::unbounded_channel();
     let ended = runner::run(settings, &events, &CancellationToken::new()).await;
-    ended.unwrap_or_else(|error| panic!("{defect:?}: {error}"));
+    ended.unwrap_or_else(|error| panic!("{which}: {error}"));
     drop(events);
     let mut results = Vec::new();
     while let Some(event) = received.recv().await {

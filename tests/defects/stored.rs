@@ -66,7 +66,7 @@ fn a_stored_run_gets_the_judgement_of_a_run_with_the_policy() {
         let dir = tempfile::tempdir().expect("a temporary folder can be made");
         let store = |mode| SnapshotStore::new(dir.path().join("proxy"), mode).without_bundled();
         let run = |policy: &Policy, mode, cases| {
-            block_on(run_by(policy.clone(), store(mode), Some(defect), cases, 1))
+            block_on(run_by(policy.clone(), store(mode), Some(defect).into(), cases, 1))
         };
         // Some cases are accepted with the policy of the user.
         let part = cases.iter().filter(|case| !case.id.starts_with("detail/")).cloned().collect();

@@ -174,6 +174,13 @@ pub const ROWS: &[Row] = &[
     row(StreamTypeLost, "format.stream-content-type", &[], &["healthy", "stream"]),
     row(ErrorContentType, "format.content-type", &["format.envelope"], &["status", "limits/rate-limit"]),
     row(
+        CodingLabelKept,
+        "format.content-coding",
+        &[],
+        &["bodies/gzip", "bodies/deflate", "bodies/gzip-translated"],
+    ),
+    row(CodingLabelDropped, "format.content-coding", &[], &["bodies/gzip", "bodies/zstd"]),
+    row(
         RetryAfterDropped,
         "headers.retry-after",
         &["cooldown.retry-after"],

@@ -10,6 +10,7 @@ use super::{
     attempts::{self, StepChanged},
     callers,
     content::{self, ContentChanged},
+    callers, codings,
     cooldowns::{self, CountedFailures},
     error_events,
     every_third::{self, ThirdErrorChanged},
@@ -147,6 +148,10 @@ defects! {
         => heads::StreamTypeDropped,
     ErrorContentType = "error-content-type": "Labels a JSON error as text/html"
         => ReplyReplaced(failures::as_html),
+    CodingLabelKept = "coding-label-kept": "Keeps the Content-Encoding of a body that it has decompressed"
+        => codings::LabelKept,
+    CodingLabelDropped = "coding-label-dropped": "Passes compressed bodies on without their Content-Encoding"
+        => codings::LabelDropped,
     // Headers.
     RetryAfterDropped = "retry-after-dropped": "Drops Retry-After"
         => HeadersDropped(|name| name == "retry-after"),

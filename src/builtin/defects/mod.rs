@@ -3,6 +3,7 @@
 mod after_failure;
 mod attempts;
 mod callers;
+mod codings;
 mod concurrent_requests;
 mod content;
 mod cooldowns;
@@ -19,3 +20,4 @@ mod streams;
 mod swaps;
 
 pub use defect::Defect;
+pub(super) use defect::UnknownDefect;

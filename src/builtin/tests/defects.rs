@@ -248,6 +248,8 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
         // They need a redirect to another upstream, TLS, a route with other settings, or several requests:
         // tests/defects.rs covers them.
         CertificatesUnchecked
+        | CodingLabelKept
+        | CodingLabelDropped
         | RedirectFollowed
         | CooldownAs500
         | CooldownWithoutTime
@@ -322,6 +324,8 @@ const TESTED_ELSEWHERE: &[Defect] = &[
     Defect::ChoiceDropped,
     Defect::ReasoningDropped,
     Defect::IncompleteWithoutReason,
+    Defect::CodingLabelKept,
+    Defect::CodingLabelDropped,
     Defect::CooldownAs500,
     Defect::CooldownWithoutTime,
     Defect::RejectedKeyRests,

@@ -267,7 +267,7 @@ impl Setup {
         first.fallbacks = self.backup.iter().map(|_| "backup".to_owned()).collect();
         let routes = vec![first, route("backup", &backup.address)];
         let settings = InstanceSettings::of(&settings, |_| false);
-        let proxy = Builtin::start(routes.into(), settings, None, defect).await.unwrap();
+        let proxy = Builtin::start(routes.into(), settings, None, defect.into()).await.unwrap();
         ProxyStage { proxy, main, backup, stream: self.stream, _deaf: deaf }
     }
 

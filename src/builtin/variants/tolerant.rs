@@ -1,0 +1,16 @@
+//! A proxy that reads mislabelled bodies as their provider meant them.
+
+use crate::builtin::extension::{Extension, ProxyStep};
+
+/// Does not trust the headers that describe a body.
+#[derive(Debug)]
+pub(super) struct TolerantReader;
+
+impl Extension for TolerantReader {
+    fn takes(&self, step: ProxyStep) -> bool {
+        !matches!(
+            step,
+            ProxyStep::TrustBodyHeaders | ProxyStep::FallBackAfterSuccess | ProxyStep::FollowRedirect
+        )
+    }
+}

@@ -1,0 +1,43 @@
+//! The honest variants. Each of them does what a real gateway does and the embedded proxy does not, so that no rule takes
+//! the embedded proxy's way for the only one.
+
+use std::sync::Arc;
+
+use super::tolerant::TolerantReader;
+use crate::builtin::extension::Extension;
+
+/// Another way of the embedded proxy to keep the contract. `--proxy builtin:NAME` selects it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum HonestVariant {
+    /// Reads mislabelled bodies as their provider meant them.
+    Tolerant,
+}
+
+impl HonestVariant {
+    /// All variants.
+    pub const ALL: &'static [Self] = &[Self::Tolerant];
+
+    /// The name: `tolerant`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tolerant => "tolerant",
+        }
+    }
+
+    /// What the proxy does, in one line.
+    pub const fn summary(self) -> &'static str {
+        match self {
+            Self::Tolerant => {
+                "Reads bodies by their bytes if their Content-Encoding or Content-Type is wrong, and delivers what the \
+                 provider meant"
+            }
+        }
+    }
+
+    /// What makes the proxy this variant.
+    pub(in crate::builtin) fn extension(self) -> Arc<dyn Extension> {
+        match self {
+            Self::Tolerant => Arc::new(TolerantReader),
+        }
+    }
+}
