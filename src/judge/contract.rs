@@ -87,7 +87,27 @@ fn calls<'a>(
 /// The outcome of each rule that applies to a call, with the level of the rule under the policy.
 fn outcomes(facts: &Facts<'_>) -> impl Iterator<Item = (&'static Rule, Level, RuleOutcome)> {
     let in_scope = rules().filter(|rule| rule.scope.includes(facts));
-    in_scope.filter_map(|rule| Some((rule, under_policy(rule, facts.policy)?, (rule.check)(facts)?)))
+    in_scope
+        .filter_map(|rule| by_author(rule, under_policy(rule, facts.policy)?, (rule.check)(facts)?, facts))
+}
+
+/// The outcome, at another level and with another evidence if the provider wrote the response that breaks the rule.
+fn by_author(
+    rule: &'static Rule,
+    level: Level,
+    outcome: RuleOutcome,
+    facts: &Facts<'_>,
+) -> Option<(&'static Rule, Level, RuleOutcome)> {
+    let RuleOutcome::Broken(mut breach) = outcome else { return Some((rule, level, outcome)) };
+    let Some(attempt) = facts.mirrored().filter(|_| facts.policy.uses_mirrored(rule.id)) else {
+        return Some((rule, level, RuleOutcome::Broken(breach)));
+    };
+    let level = level.weaker(facts.policy.mirrored.answer.level()?);
+    breach.evidence.push(format!(
+        "the provider wrote this response: it is byte for byte that of {}#{}",
+        attempt.deployment, attempt.n
+    ));
+    Some((rule, level, RuleOutcome::Broken(breach)))
 }
 
 /// The evidence that every finding contains: attempts, response, and whether the caller left.

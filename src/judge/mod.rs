@@ -6,6 +6,7 @@ mod contract;
 mod facts;
 mod attempt_outcome;
 mod finding;
+mod mirrored;
 mod pair;
 mod policy;
 mod retry_after;

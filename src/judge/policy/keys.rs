@@ -202,12 +202,21 @@ policy! {
     quota: StatusSet, "Which status reports an exhausted quota for which the provider sent a 400?", ["status.mirrored"];
     client_gone: Weight, "Does the proxy cancel the upstream request when the caller of a plain response leaves (for a stream it must)?",
         ["disconnect.plain-let-go"];
+    mirrored: Weight, "May the proxy pass on unchanged what a provider wrote in a form that breaks a rule?",
+        [] and ["format.envelope", "format.content-type", "format.content-coding", "format.stream-content-type",
+            "success.terminated", "realtime.close-told"];
+    cut_body: Weight, "Does the proxy read a plain response to its end before it sends the status?", ["status.cut-body"];
 }
 
 impl Policy {
     /// The questions whose answers a rule uses.
     pub fn questions_of(rule: &str) -> impl Iterator<Item = &'static PolicyQuestion> {
         Self::QUESTIONS.iter().filter(move |question| question.rules.contains(&rule))
+    }
+
+    /// Whether the answer to `mirrored` limits the level of a finding about this rule.
+    pub(in crate::judge) fn uses_mirrored(&self, rule: &str) -> bool {
+        Self::questions_of(rule).any(|question| question.key == "mirrored")
     }
 
     fn enforces(&self, key: &str) -> bool {

@@ -1,8 +1,8 @@
 //! All rules, by family.
 
 use super::{
-    cooldown, detail, disconnect, expect, fallback, format, headers, keepalive, leak, mistake, passthrough,
-    process, realtime, recovery, retry, sibling, status, stream, success, timeout,
+    coding, cooldown, detail, disconnect, expect, fallback, format, headers, keepalive, leak, mistake,
+    passthrough, process, realtime, recovery, retry, sibling, status, stream, success, timeout,
 };
 use crate::judge::rule::Rule;
 
@@ -23,6 +23,7 @@ pub(crate) const FAMILIES: &[&[Rule]] = &[
     detail::RULES,
     headers::RULES,
     format::RULES,
+    coding::RULES,
     leak::RULES,
     passthrough::RULES,
     recovery::RULES,

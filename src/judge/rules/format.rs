@@ -67,6 +67,10 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 fn envelope(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    // `format.content-coding` reports a body that no client can decode.
+    if facts.raw_response().is_some_and(|answer| answer.body.undecodable().is_some()) {
+        return None;
+    }
     let (value, complete) = match &facts.response {
         CallerResponse::Failure { body, .. } => {
             (body.as_ref(), facts.raw_response().is_some_and(|answer| answer.ending == ResponseEnd::Complete))

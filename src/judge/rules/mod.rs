@@ -1,6 +1,7 @@
 //! The rules of the contract, grouped by what they check.
 
 mod content;
+mod coding;
 mod cooldown;
 mod detail;
 mod disconnect;

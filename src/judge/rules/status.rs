@@ -40,6 +40,17 @@ pub(super) const RULES: &[Rule] = &[
         check: failure_not_success,
     },
     Rule {
+        id: "status.cut-body",
+        level: Level::Recommended,
+        title: "If an upstream's plain response breaks off, the caller gets an error status, not a 200 that breaks off",
+        reason: "SDKs raise an exception for such a body, and those for Python retry, but the exception says only that a \
+                 connection was lost.",
+        references: &["RFC 9112 section 8", "RFC 9110 section 15.6.3"],
+        timing: false,
+        scope: FAILED,
+        check: cut_body,
+    },
+    Rule {
         id: "status.mirrored",
         level: Level::Required,
         title: "400, 404 and 422 keep their status",
@@ -180,12 +191,43 @@ fn failure_not_success(facts: &Facts<'_>) -> Option<RuleOutcome> {
     if (facts.wants_stream() && in_stream && is_theirs)
         || facts.response.stream().is_some_and(CallerStream::shows_failure)
         || unanswered(&facts.response)
+        || is_cut_as_sent(facts)
     {
         return None;
     }
     RuleOutcome::check(!facts.response.is_2xx(), || {
         ("a status other than 2xx".to_owned(), facts.response.describe())
     })
+}
+
+/// Whether the caller got a 2xx with a plain body that broke off, as those of the upstreams did.
+fn is_cut_as_sent(facts: &Facts<'_>) -> bool {
+    let begun = |attempt: &Attempt, result: &AttemptOutcome| {
+        matches!(
+            result,
+            AttemptOutcome::Cut { head_sent: true, .. } | AttemptOutcome::Silent { head_sent: true, .. }
+        ) && !had_status(attempt)
+    };
+    matches!(facts.response, CallerResponse::Whole { complete: false, .. })
+        && facts.failures().all(|(attempt, result)| begun(attempt, result))
+}
+
+fn cut_body(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let broke_off = !facts.wants_stream()
+        && !facts.is_unreachable()
+        && facts.failures().all(|(attempt, result)| {
+            matches!(result, AttemptOutcome::Cut { head_sent: true, .. }) && !had_status(attempt)
+        });
+    if !broke_off {
+        return None;
+    }
+    match &facts.response {
+        CallerResponse::Failure { .. } => Some(RuleOutcome::Holds),
+        CallerResponse::Whole { complete: false, .. } => {
+            RuleOutcome::broken("an error status", facts.response.describe(), Vec::new())
+        }
+        _ => None,
+    }
 }
 
 fn mirrored(facts: &Facts<'_>) -> Option<RuleOutcome> {

@@ -11,19 +11,19 @@ use crate::{
     judge::caller_response::CallerResponse,
     observation::{Response, ResponseEnd, word},
     scenario::Api,
+    wire::content_coding::declared,
 };
 
 /// The outcome of a response with status 200 that is not a stream.
 pub(super) fn whole(sdk: Sdk, api: Api, answer: &Response, response: &CallerResponse) -> SdkOutcome {
-    match &answer.ending {
-        ResponseEnd::Complete => {}
-        ResponseEnd::Closed if answer.header("content-length").is_some() => {
-            return SdkOutcome::raises(
+    if let Some(unread) = unread(answer) {
+        return match unread {
+            UnreadBody::Cut | UnreadBody::Undecodable => SdkOutcome::raises(
                 sdk.by_language("APIConnectionError", "TypeError"),
                 retry::by_cut_body(sdk),
-            );
-        }
-        _ => return SdkOutcome::not_measured("a body that ends like this"),
+            ),
+            UnreadBody::Unmeasured(why) => SdkOutcome::not_measured(why),
+        };
     }
     let success = matches!(response, CallerResponse::Whole { completion: Some(_), error: None, .. });
     if success {
@@ -32,6 +32,10 @@ pub(super) fn whole(sdk: Sdk, api: Api, answer: &Response, response: &CallerResp
     // Bodies other than a success were measured only with the two most used calls; some other calls check the body.
     if !matches!(api, Api::OpenaiChat | Api::AnthropicMessages) {
         return SdkOutcome::not_measured("an invalid body at this endpoint");
+    }
+    // The bytes of every compressed format are invalid UTF-8.
+    if answer.body.coded.as_ref().is_some_and(|coded| coded.undeclared.is_some()) {
+        return refused(sdk.by_language("UnicodeDecodeError", "SyntaxError"));
     }
     if !answer.body.utf8 || answer.body.bytes > answer.body.text.len() as u64 {
         return SdkOutcome::not_measured("a body that is invalid UTF-8 or very long");
@@ -46,8 +50,37 @@ pub(super) fn whole(sdk: Sdk, api: Api, answer: &Response, response: &CallerResp
     }
 }
 
+/// A body that an SDK cannot read to its end.
+pub(super) enum UnreadBody {
+    /// The connection ended before the length or the last chunk that the headers promise.
+    Cut,
+    /// It is not in the content coding that the headers declare.
+    Undecodable,
+    /// Something else.
+    Unmeasured(&'static str),
+}
+
+/// Why an SDK cannot read the body of a response; `None` if it can.
+pub(super) fn unread(answer: &Response) -> Option<UnreadBody> {
+    let is_framed = ["content-length", "transfer-encoding"].iter().any(|name| answer.header(name).is_some());
+    match &answer.ending {
+        ResponseEnd::Complete => {}
+        ResponseEnd::Closed | ResponseEnd::Reset if is_framed => return Some(UnreadBody::Cut),
+        _ => return Some(UnreadBody::Unmeasured("a body that ends like this")),
+    }
+    let coding = declared(answer.header("content-encoding"))?;
+    // The SDKs ask for these two. Which others they read depends on the libraries that are installed.
+    if !coding.split(',').all(|name| matches!(name.trim(), "gzip" | "deflate")) {
+        return Some(UnreadBody::Unmeasured("a content coding that the SDK does not ask for"));
+    }
+    answer.body.undecodable().map(|_| UnreadBody::Undecodable)
+}
+
+fn refused(class: &str) -> SdkOutcome {
+    SdkOutcome::raises(class, Retry::never(RetryReason::Body))
+}
+
 fn json(sdk: Sdk, text: &str) -> SdkOutcome {
-    let refused = |class| SdkOutcome::raises(class, Retry::never(RetryReason::Body));
     if text.is_empty() {
         return if sdk.is_python() { refused("JSONDecodeError") } else { SdkOutcome::Returns };
     }

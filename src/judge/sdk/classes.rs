@@ -2,8 +2,13 @@
 
 use serde_json::Value;
 
-use super::{kinds::Sdk, outcome::SdkOutcome, retry};
-use crate::observation::{Response, ResponseEnd};
+use super::{
+    body::{UnreadBody, unread},
+    kinds::Sdk,
+    outcome::SdkOutcome,
+    retry,
+};
+use crate::observation::Response;
 
 /// The class of each status below 500 that was measured: for openai-python, openai-node, and the two Anthropic SDKs
 /// (Python, Node).
@@ -52,9 +57,13 @@ const fn both(class: &str) -> (&str, &str) {
 
 /// The outcome of a response with a 4xx or 5xx status.
 pub(super) fn failure(sdk: Sdk, answer: &Response) -> SdkOutcome {
-    // It was not measured whether an incomplete body hides the status.
-    if answer.ending != ResponseEnd::Complete {
-        return SdkOutcome::not_measured("an error with an incomplete body");
+    match unread(answer) {
+        // The Python SDKs read the body before they look at the status. The Node SDKs report the status without it.
+        Some(UnreadBody::Cut | UnreadBody::Undecodable) if sdk.is_python() => {
+            return SdkOutcome::raises("APIConnectionError", retry::by_cut_body(sdk));
+        }
+        Some(UnreadBody::Unmeasured(why)) => return SdkOutcome::not_measured(why),
+        _ => {}
     }
     match class(sdk, answer) {
         Ok(class) => SdkOutcome::raises(class, retry::by_answer(sdk, answer)),

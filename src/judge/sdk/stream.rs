@@ -27,6 +27,17 @@ pub(super) fn streamed(sdk: Sdk, answer: &Response) -> SdkOutcome {
     if answer.carrier() != Some(Carrier::Sse) {
         return no_stream(answer);
     }
+    let coded = answer.body.coded.as_ref();
+    if answer.body.undecodable().is_some() && answer.body.frames.is_empty() {
+        return raises(sdk.by_language("DecodingError", "TypeError"));
+    }
+    // Compressed bytes contain no events. The Python SDKs fail to read them as text, the Node SDKs do not.
+    if coded.is_some_and(|coded| coded.undeclared.is_some()) && answer.ending == ResponseEnd::Complete {
+        return if sdk.is_python() { raises("UnicodeDecodeError") } else { SdkOutcome::Returns };
+    }
+    if coded.is_some_and(|coded| coded.error.is_some()) {
+        return SdkOutcome::not_measured("a stream that cannot be decoded after its first events");
+    }
     if !answer.body.utf8 {
         return SdkOutcome::not_measured("a stream that is invalid UTF-8");
     }

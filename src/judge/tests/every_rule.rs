@@ -1,7 +1,7 @@
 //! For each rule, an observation in which it holds and one that breaks it.
 
 use super::{
-    answers, conduct, details, expectations, invalid_requests, leaving, own, passthrough, process,
+    answers, codings, conduct, details, expectations, invalid_requests, leaving, own, passthrough, process,
     seen::ObservationBuilder, sessions, transport,
 };
 use crate::judge::{self, Policy};
@@ -16,6 +16,7 @@ fn each_rule_holds_in_one_observation_and_is_broken_in_another() {
         answers::examples(),
         transport::examples(),
         conduct::examples(),
+        codings::examples(),
         passthrough::examples(),
         leaving::examples(),
         invalid_requests::examples(),

@@ -4,6 +4,7 @@ mod answers;
 pub(crate) mod any;
 mod transport;
 mod chains;
+mod codings;
 mod conduct;
 mod expectations;
 mod dialects;

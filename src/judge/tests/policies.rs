@@ -1,7 +1,7 @@
 //! Each key of a policy decides something: with one answer a rule is broken, with another it holds. Also checks the
 //! answers of each bundled policy.
 
-use super::{leaving::cancelled_after, seen::*};
+use super::{codings, leaving::cancelled_after, seen::*};
 use crate::{
     judge::{self, Finding, Policy, PolicyAnswer},
     observation::AttemptEnd,
@@ -9,14 +9,14 @@ use crate::{
 };
 
 /// An observation that shows what a key decides.
-struct Shown {
-    key: &'static str,
-    rule: &'static str,
-    seen: ObservationBuilder,
+pub(super) struct Shown {
+    pub(super) key: &'static str,
+    pub(super) rule: &'static str,
+    pub(super) seen: ObservationBuilder,
     /// An answer with which the observation breaks the rule, and one with which it does not.
-    answers: (&'static str, &'static str),
+    pub(super) answers: (&'static str, &'static str),
     /// The level of the finding under `default`, `rfc9110`, `litellm-docs` and `strict`.
-    bundled: [Option<Level>; 4],
+    pub(super) bundled: [Option<Level>; 4],
 }
 
 const REQUIRED: Option<Level> = Some(Level::Required);
@@ -211,7 +211,7 @@ fn words() -> Vec<Shown> {
 }
 
 fn all() -> Vec<Shown> {
-    [statuses(), streams(), chains(), words()].into_iter().flatten().collect()
+    [statuses(), streams(), chains(), words(), codings::answers()].into_iter().flatten().collect()
 }
 
 /// The level of the finding of this rule, if there is one.

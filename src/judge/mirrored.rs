@@ -1,0 +1,57 @@
+//! Whether a proxy passed a response of a provider on unchanged.
+
+use super::{attempt_outcome, facts::Facts};
+use crate::observation::{Attempt, AttemptEnd, Response, ResponseEnd};
+
+impl<'a> Facts<'a> {
+    /// The attempt whose response the caller got byte for byte, with its status and the headers that describe its body. If
+    /// its connection was cut, the caller's was cut as well. Such a response was written by the provider.
+    pub fn mirrored(&self) -> Option<&'a Attempt> {
+        let answer = self.raw_response()?;
+        let (attempt, _) = self.attempts.last()?;
+        let same_header = |name| attempt.sent.header(name) == answer.header(name);
+        let same = attempt.sent.status == Some(answer.status)
+            && if self.response.session().is_some() {
+                self.same_session(attempt, answer)
+            } else {
+                same_header("content-type") && same_header("content-encoding") && same_body(attempt, answer)
+            };
+        same.then_some(attempt)
+    }
+
+    /// Whether the call was sent on a pass-through route.
+    pub fn is_pass_through(&self) -> bool {
+        self.arrangement.proxy.pass_through
+    }
+
+    fn same_session(&self, attempt: &Attempt, answer: &Response) -> bool {
+        let sent = attempt_outcome::frames(&attempt.sent, self.api()).unwrap_or_default();
+        let got = &answer.body.frames;
+        let same_end = match (&attempt.sent.closed, &answer.closed) {
+            (Some(sent), Some(got)) => (sent.code, &sent.reason) == (got.code, &got.reason),
+            (None, None) => attempt.end_as_planned().is_cut() && answer.ending != ResponseEnd::Complete,
+            _ => false,
+        };
+        same_end && sent.len() == got.len() && sent.iter().zip(got).all(|(sent, got)| sent.data == got.data)
+    }
+}
+
+fn same_body(attempt: &Attempt, answer: &Response) -> bool {
+    let bytes = attempt.sent.body_bytes();
+    let (sent, got) = (String::from_utf8_lossy(&bytes), answer.body.text.as_str());
+    let undecodable = attempt.sent.coded.as_ref().and_then(|coded| coded.error.as_deref());
+    if undecodable != answer.body.undecodable() {
+        return false;
+    }
+    match attempt.end_as_planned() {
+        AttemptEnd::Finished => {
+            answer.ending == ResponseEnd::Complete && attempt.sent.bytes == answer.body.bytes && sent == got
+        }
+        // What was on its way when the connection broke may be lost, even inside a character.
+        end if end.is_cut() => {
+            matches!(answer.ending, ResponseEnd::Closed | ResponseEnd::Reset)
+                && sent.starts_with(got.trim_end_matches(char::REPLACEMENT_CHARACTER))
+        }
+        _ => false,
+    }
+}
