@@ -103,14 +103,14 @@ impl Timeline {
     /// body.
     fn bad_chunk_size(&mut self, at: Point) {
         let index = self.split(self.find(at).offset());
-        let raw = |bytes, breaks| WireAction::Raw { bytes, breaks };
+        let raw = |bytes, breaks, body| WireAction::Raw { bytes, breaks, body };
         let rest: Vec<_> = self.body.split_off(index);
-        self.body.push(raw(Bytes::from_static(b"ZZ\r\n"), true));
+        self.body.push(raw(Bytes::from_static(b"ZZ\r\n"), true, false));
         self.body.extend(rest.into_iter().map(|action| match action {
-            WireAction::Write { bytes, .. } => raw(bytes, false),
+            WireAction::Write { bytes, .. } => raw(bytes, false, true),
             other => other,
         }));
-        self.body.push(raw(Bytes::from_static(b"\r\n"), false));
+        self.body.push(raw(Bytes::from_static(b"\r\n"), false, false));
         self.terminator = 0;
         self.ending = WireAction::Close;
     }
@@ -127,5 +127,5 @@ fn interim(status: u16) -> WireAction {
         102 => "HTTP/1.1 102 Processing\r\n\r\n",
         _ => "HTTP/1.1 103 Early Hints\r\nlink: </upfault.css>; rel=preload; as=style\r\n\r\n",
     };
-    WireAction::Raw { bytes: Bytes::from_static(text.as_bytes()), breaks: false }
+    WireAction::Raw { bytes: Bytes::from_static(text.as_bytes()), breaks: false, body: false }
 }

@@ -54,6 +54,8 @@ pub enum WireAction {
         bytes: Bytes,
         /// Whether a client can no longer read anything that follows.
         breaks: bool,
+        /// Whether they are bytes of the body. The record of the attempt contains them although no client can read them.
+        body: bool,
     },
     /// Wait until the client of a WebSocket has sent an event of this type.
     Await(&'static str),
@@ -185,7 +187,7 @@ impl fmt::Display for WireAction {
                 let note = if *completes_frame { "" } else { ", part of a frame" };
                 write!(f, "write  {} bytes{note}: \"{}\"", bytes.len(), readable(bytes))
             }
-            Self::Raw { bytes, breaks } => {
+            Self::Raw { bytes, breaks, .. } => {
                 let note = if *breaks { ", unreadable from here" } else { "" };
                 write!(f, "raw    {} bytes{note}: \"{}\"", bytes.len(), readable(bytes))
             }

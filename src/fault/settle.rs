@@ -22,13 +22,13 @@ impl Timeline {
         actions.append(&mut self.before);
         let blamed = self.head.is_some() && !self.garbled && self.unreadable_from == Some(0);
         actions.extend(self.head.map(|head| match self.garbled {
-            true => WireAction::Raw { bytes: head.garbled(), breaks: true },
+            true => WireAction::Raw { bytes: head.garbled(), breaks: true, body: false },
             false => WireAction::Head(head),
         }));
         // If the whole body is unreadable, mark it as broken directly after the head.
         let broke = |action: &WireAction| matches!(action, WireAction::Raw { breaks: true, .. });
         if blamed && !body.iter().any(broke) {
-            actions.push(WireAction::Raw { bytes: Bytes::new(), breaks: true });
+            actions.push(WireAction::Raw { bytes: Bytes::new(), breaks: true, body: false });
         }
         actions.extend(body);
         actions.push(self.ending);
@@ -110,7 +110,7 @@ fn unreadable(body: Vec<WireAction>, from: Option<usize>, mut broken: bool) -> V
         if readable > 0 {
             changed.push(WireAction::Write { bytes: bytes.split_to(readable), completes_frame: false });
         }
-        changed.push(WireAction::Raw { bytes, breaks: !broken });
+        changed.push(WireAction::Raw { bytes, breaks: !broken, body: true });
         broken = true;
     }
     changed

@@ -119,7 +119,7 @@ impl Timeline {
             offset += bytes.len();
         }
         let at = self.split(begin);
-        self.body.insert(at, WireAction::Raw { bytes: Bytes::new(), breaks: true });
+        self.body.insert(at, WireAction::Raw { bytes: Bytes::new(), breaks: true, body: false });
     }
 
     fn bytes_from(&self, offset: usize) -> impl Iterator<Item = u8> {

@@ -137,6 +137,11 @@ impl AttemptRecorder {
         self.end(AttemptEnd::Finished);
     }
 
+    /// Removes the attempt from the ledger.
+    pub(super) fn withdraw(self) {
+        locked(&self.record).is_withdrawn = true;
+    }
+
     pub(super) fn end(mut self, end: AttemptEnd) {
         self.close(end);
     }

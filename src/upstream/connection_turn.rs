@@ -1,12 +1,16 @@
 //! Faults of a connection on a deployment's own port, before a request is read.
 
 use std::{
+    io,
+    mem::MaybeUninit,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
+use socket2::SockRef;
+
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncReadExt, AsyncWriteExt, Interest},
     net::TcpStream,
     time::{Instant, sleep, sleep_until},
 };
@@ -19,7 +23,7 @@ use super::{
     http2_stall::{never_open_the_window, send_nothing},
     locked::locked,
     server_state::ServerState,
-    socket::{Socket, left_unread},
+    socket::{Socket, leave_unread, left_unread},
 };
 use crate::{
     observation::{AttemptEnd, StrayKind},
@@ -70,6 +74,9 @@ impl DeploymentPort {
                 Fault::Connection(ConnectionFault::SlowAccept(time)) => {
                     stream = wait(stream, time, claim.as_ref()).await?;
                 }
+                Fault::Connection(ConnectionFault::AcceptedSilent) => {
+                    stream = self.silent(stream, claim.take()?).await?;
+                }
                 Fault::Connection(ref fault) => return refuse(stream, fault, claim.take()).await,
                 Fault::Tls(TlsFault::HandshakeStall) => {
                     hello(&mut stream).await?;
@@ -115,6 +122,51 @@ impl DeploymentPort {
     }
 }
 
+impl DeploymentPort {
+    /// Keeps a connection open without reading from it until its client leaves. Returns the connection if the case is
+    /// healed before the client has sent a request on it: then it is served like any other.
+    ///
+    /// A connection without a request is not an attempt: clients open connections that they may need later.
+    async fn silent(&self, stream: TcpStream, claim: ClaimedTurn) -> Option<TcpStream> {
+        let run = self.case.run();
+        let mut asked = false;
+        loop {
+            let ready = tokio::select! {
+                biased;
+                () = run.healed(), if !asked => break,
+                ready = stream.ready(Interest::READABLE) => ready,
+            };
+            if ready.is_ok_and(|ready| !ready.is_read_closed()) {
+                asked = true;
+                leave_unread(&stream);
+                continue;
+            }
+            if !asked && !has_request(&stream) {
+                claim.recorder.withdraw();
+            }
+            // Otherwise the drop of the recorder notes that the client has left.
+            return None;
+        }
+        claim.recorder.withdraw();
+        fresh(stream)
+    }
+}
+
+/// Whether bytes have arrived on a connection that was never read. A reset discards them, so it counts as a request.
+fn has_request(stream: &TcpStream) -> bool {
+    let seen = SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]);
+    match seen {
+        Ok(bytes) => bytes > 0,
+        Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+    }
+}
+
+/// A new registration of a socket. `left_unread` marks the received bytes as seen, and this reports them again to the next
+/// reader.
+fn fresh(stream: TcpStream) -> Option<TcpStream> {
+    TcpStream::from_std(stream.into_std().ok()?).ok()
+}
+
 fn end(claim: Option<ClaimedTurn>, end: AttemptEnd) {
     if let Some(claim) = claim {
         claim.recorder.end(end);
@@ -132,9 +184,7 @@ async fn wait(stream: TcpStream, time: Duration, claim: Option<&ClaimedTurn>) ->
     if let Some(claim) = claim {
         claim.recorder.woke(clock.woke(due));
     }
-    // `left_unread` marks the received bytes as seen. A new registration of the socket reports them again to
-    // the next reader.
-    TcpStream::from_std(stream.into_std().ok()?).ok()
+    fresh(stream)
 }
 
 /// The time in which a client notices that it is connected. If the connection were reset earlier, some

@@ -185,9 +185,10 @@ impl Run {
         let records = locked(&self.entries).records.clone();
         let read = |record: &Mutex<Record>| {
             let record = locked(record);
-            record.read(self.epoch, identity, name(record.arrival.deployment))
+            let attempt = || record.read(self.epoch, identity, name(record.arrival.deployment));
+            (!record.is_withdrawn).then(attempt)
         };
-        records.iter().map(|record| read(record)).collect()
+        records.iter().filter_map(|record| read(record)).collect()
     }
 
     /// Returns the number of attempts in the ledger.

@@ -71,9 +71,12 @@ pub(super) async fn perform<S: ReplySink>(
                 recorder.wrote(&bytes, completes_frame);
                 sink.write(bytes, false).await?;
             }
-            WireAction::Raw { bytes, breaks } => {
+            WireAction::Raw { bytes, breaks, body } => {
                 if breaks {
                     recorder.broke();
+                }
+                if body {
+                    recorder.wrote(&bytes, false);
                 }
                 sink.write(bytes, true).await?;
             }
@@ -114,10 +117,10 @@ pub(super) async fn perform<S: ReplySink>(
     Err(ClientLeft)
 }
 
-/// Returns the length of the body in bytes, without raw bytes.
+/// Returns the length of the body in bytes, as the ledger records it.
 fn body_length(actions: &[WireAction]) -> usize {
     let length = |action: &WireAction| match action {
-        WireAction::Write { bytes, .. } => bytes.len(),
+        WireAction::Write { bytes, .. } | WireAction::Raw { bytes, body: true, .. } => bytes.len(),
         _ => 0,
     };
     actions.iter().map(length).sum()

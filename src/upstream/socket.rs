@@ -78,15 +78,18 @@ impl Socket {
     }
 }
 
+/// Marks the bytes that have arrived as seen, so that only others are reported.
+pub(super) fn leave_unread(stream: &TcpStream) {
+    let _ = stream.try_io(Interest::READABLE, || Err::<(), _>(io::Error::from(io::ErrorKind::WouldBlock)));
+}
+
 /// Resolves when the peer has ended a connection without reading from it. Afterwards this handle cannot read
 /// anything, because tokio treats the bytes that have arrived as read.
 pub(super) async fn left_unread(stream: &TcpStream) {
     loop {
         match stream.ready(Interest::READABLE).await {
             Ok(ready) if !ready.is_read_closed() => {
-                // Mark the readable bytes as seen and wait for the next event.
-                let _ = stream
-                    .try_io(Interest::READABLE, || Err::<(), _>(io::Error::from(io::ErrorKind::WouldBlock)));
+                leave_unread(stream);
             }
             _ => return,
         }

@@ -169,3 +169,18 @@ async fn a_stream_in_packets_of_a_byte_is_the_same_stream() {
     // Each chunk: size, line end, the byte, line end. Then the last chunk.
     assert_eq!(chunks.len(), 6 * whole.sent.bytes as usize + 5);
 }
+
+#[tokio::test]
+async fn the_record_contains_the_bytes_that_no_client_can_read() {
+    for stream in [false, true] {
+        let upstream = Upstream::start().await.unwrap();
+        let faults = vec![Fault::Http1(Http1Fault::ConflictingContentLength)];
+        let case = arm(&upstream, "tok", vec![ok(faults)]);
+        let asked = chat(stream).replace("Host:", "Connection: close\r\nHost:");
+        let mut socket = send(upstream.address(), &asked).await;
+        let (text, _) = drain(&mut socket).await;
+        let body = text.split_once("\r\n\r\n").unwrap().1;
+        let sent = case.attempts().pop().unwrap().sent;
+        assert_eq!((sent.body.as_str(), sent.bytes, sent.broken_after), (body, body.len() as u64, Some(0)));
+    }
+}

@@ -249,3 +249,28 @@ async fn a_healed_case_does_not_affect_connections() {
     let mut socket = send(case.address("main"), &last(&chat(false))).await;
     assert!(drain(&mut socket).await.0.starts_with("HTTP/1.1 200"));
 }
+
+#[tokio::test]
+async fn a_silent_connection_without_a_request_is_not_an_attempt_and_heals() {
+    let upstream = Upstream::start().await.unwrap();
+    let case = arm(&upstream, "tok", vec![connection(ConnectionFault::AcceptedSilent)]);
+    let mut spare = TcpStream::connect(case.address("main")).await.unwrap();
+    while case.attempts().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    case.heal().unwrap();
+    spare.write_all(last(&chat(false)).as_bytes()).await.unwrap();
+    assert!(drain(&mut spare).await.0.starts_with("HTTP/1.1 200"), "the spare connection is served");
+    let attempts = case.attempts();
+    assert_eq!(attempts.len(), 1, "only the request counts");
+    assert!(attempts[0].was_asked());
+
+    case.begin(tokio::time::Instant::now());
+    drop(TcpStream::connect(case.address("main")).await.unwrap());
+    let asking = send(case.address("main"), &chat(false)).await;
+    while case.attempts().len() != 1 || case.arrived() < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(case.attempts()[0].end, AttemptEnd::Open);
+    drop(asking);
+}
