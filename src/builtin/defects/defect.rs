@@ -8,9 +8,8 @@ use tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
 use super::{
     after_failure::{self, RouteLost},
     attempts::{self, StepChanged},
-    callers,
-    content::{self, ContentChanged},
     callers, codings,
+    content::{self, ContentChanged},
     cooldowns::{self, CountedFailures},
     error_events,
     every_third::{self, ThirdErrorChanged},

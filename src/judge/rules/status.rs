@@ -176,7 +176,7 @@ fn failure_not_success(facts: &Facts<'_>) -> Option<RuleOutcome> {
     // The rules on streams check failures in a stream or at its beginning, unless the response is neither a stream nor
     // a success.
     let is_theirs = match &facts.response {
-        CallerResponse::Whole { completion, error, complete } => {
+        CallerResponse::Whole { completion, error, complete, .. } => {
             !complete || (completion.is_some() && error.is_none())
         }
         _ => true,

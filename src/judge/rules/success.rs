@@ -10,7 +10,7 @@ use crate::{
         rule::{Rule, RuleOutcome},
         scope::{InvalidRequest, PassThrough, Recovery, Scope, WithCooldown},
     },
-    observation::{Attempt, AttemptEnd, excerpt},
+    observation::{Attempt, AttemptEnd},
     scenario::{Api, Level, TurnReply},
 };
 
