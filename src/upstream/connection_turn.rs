@@ -137,7 +137,8 @@ impl DeploymentPort {
                 ready = stream.ready(Interest::READABLE) => ready,
             };
             if ready.is_ok_and(|ready| !ready.is_read_closed()) {
-                asked = true;
+                // The event may precede the bytes.
+                asked |= has_request(&stream);
                 leave_unread(&stream);
                 continue;
             }
