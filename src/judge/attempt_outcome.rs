@@ -213,7 +213,20 @@ impl AttemptOutcome {
         }
     }
 
-    /// The outcome in a few words, for evidence.
+    /// The outcome of this attempt in a few words, for evidence.
+    pub fn describe_of(&self, attempt: &Attempt) -> String {
+        let sent = &attempt.sent;
+        match (sent.broken_after, sent.coded.as_ref().and_then(|coded| coded.error.as_deref())) {
+            (Some(readable), _) if sent.status.is_some() && !self.is_success() => format!(
+                "sent {} bytes of body, of which a client can read only {readable} because the message is invalid",
+                sent.bytes
+            ),
+            (_, Some(error)) => format!("sent a body that is not what its Content-Encoding says: {error}"),
+            _ => self.describe(),
+        }
+    }
+
+    /// The outcome in a few words.
     pub fn describe(&self) -> String {
         match self {
             Self::Success(_) => "succeeded".to_owned(),
@@ -307,6 +320,20 @@ pub(super) fn frames(sent: &SentReply, api: Api) -> Option<Vec<frames::Frame>> {
     }
     let elements = dialect::elements(api, &String::from_utf8_lossy(&body))?;
     Some(elements.into_iter().map(|data| frames::Frame { event: None, data }).collect())
+}
+
+/// The content of a streamed body, including the part that no correct client can read.
+pub(super) fn written_content(sent: &SentReply, api: Api) -> Completion {
+    let mut written = Completion::default();
+    let frames = sent.carrier().map(|carrier| frames::decode(carrier, &sent.body_bytes()));
+    for frame in frames.into_iter().flatten() {
+        if let StreamEvent::Chunk { content, finish } =
+            dialect::event(api, frame.event.as_deref(), &frame.data)
+        {
+            written.add(content, finish);
+        }
+    }
+    written
 }
 
 /// The error object of a body, in one of the forms that this provider uses.

@@ -235,14 +235,19 @@ impl<'a> Facts<'a> {
     pub fn attempt_lines(&self) -> Vec<String> {
         // Consecutive attempts with the same outcome are one line.
         let alike = |a: &(&Attempt, AttemptOutcome), b: &(&Attempt, AttemptOutcome)| {
-            a.0.deployment == b.0.deployment && a.1.describe() == b.1.describe()
+            a.0.deployment == b.0.deployment && a.1.describe_of(a.0) == b.1.describe_of(b.0)
         };
         let mut lines: Vec<String> = Vec::new();
         for run in self.attempts.chunk_by(alike) {
             let [(first, result), ..] = run else { continue };
             let last = run.last().map_or(first.n, |(last, _)| last.n);
             let to = if last > first.n { format!(" to #{last}") } else { String::new() };
-            lines.push(format!("upstream {}#{}{to} {}", first.deployment, first.n, result.describe()));
+            lines.push(format!(
+                "upstream {}#{}{to} {}",
+                first.deployment,
+                first.n,
+                result.describe_of(first)
+            ));
         }
         for (deployment, fault) in &self.unreachable {
             let what = match fault {

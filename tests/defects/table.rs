@@ -176,10 +176,21 @@ pub const ROWS: &[Row] = &[
     row(
         CodingLabelKept,
         "format.content-coding",
-        &[],
+        &["success.delivered"],
         &["bodies/gzip", "bodies/deflate", "bodies/gzip-translated"],
     ),
-    row(CodingLabelDropped, "format.content-coding", &[], &["bodies/gzip", "bodies/zstd"]),
+    row(
+        CodingLabelDropped,
+        "format.content-coding",
+        &[
+            "success.delivered",
+            "status.failure-not-success",
+            "detail.message-kept",
+            "format.envelope",
+            "format.stream-events",
+        ],
+        &["bodies/gzip", "bodies/zstd"],
+    ),
     row(
         RetryAfterDropped,
         "headers.retry-after",

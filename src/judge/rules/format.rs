@@ -67,8 +67,9 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 fn envelope(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    // `format.content-coding` reports a body that no client can decode.
-    if facts.raw_response().is_some_and(|answer| answer.body.undecodable().is_some()) {
+    // `format.content-coding` reports a body that no client can read.
+    let coded = facts.raw_response().and_then(|answer| answer.body.coded.as_ref());
+    if coded.is_some_and(|coded| coded.error.is_some() || coded.undeclared.is_some()) {
         return None;
     }
     let (value, complete) = match &facts.response {

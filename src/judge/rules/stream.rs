@@ -3,7 +3,7 @@
 use crate::{
     dialect::{self, StreamEvent},
     judge::{
-        attempt_outcome::AttemptOutcome,
+        attempt_outcome::{AttemptOutcome, written_content},
         caller_response::CallerResponse,
         facts::Facts,
         policy::{AfterError, CleanEnd},
@@ -160,8 +160,10 @@ fn error_visible(facts: &Facts<'_>) -> Option<RuleOutcome> {
 
 fn content_intact(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let stream = facts.response.stream()?;
-    let [(_, result)] = facts.attempts.as_slice() else { return None };
-    let sent = result.delivered()?;
+    let [(attempt, result)] = facts.attempts.as_slice() else { return None };
+    // A lenient proxy may read on where the message is invalid.
+    let written = attempt.sent.broken_after.map(|_| written_content(&attempt.sent, facts.api()));
+    let sent = written.as_ref().or(result.delivered())?;
     let same = sent.says_the_same(&stream.completion);
     let (sent, got) = (sent.text(), stream.completion.text());
     // A cut connection may lose content that was on its way: then the first part is enough.

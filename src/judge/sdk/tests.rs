@@ -323,7 +323,7 @@ fn unmeasured_behaviour_is_not_guessed() {
     let unknown = [
         view_after(error(418), ResponseEnd::Complete),
         view_after(error(302), ResponseEnd::Complete),
-        view_after(error(204), ResponseEnd::Complete),
+        view_after(error(206), ResponseEnd::Complete),
         view_after(error(500), ResponseEnd::Closed),
         view_after(say(200, ok), ResponseEnd::Reset),
         view_after(say(200, "[1]"), ResponseEnd::Complete),

@@ -4,7 +4,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{body, classes, kinds::Sdk, outcome::SdkOutcome, retry, stream};
+use super::{
+    body, classes,
+    kinds::Sdk,
+    outcome::{Retry, RetryReason, SdkOutcome},
+    retry, stream,
+};
 use crate::{
     dialect::{Completion, FinishMeaning},
     judge::{Facts, Policy},
@@ -83,6 +88,12 @@ fn outcome(sdk: Sdk, facts: &Facts<'_>) -> SdkOutcome {
         ExchangeOutcome::Answer(answer) => answer,
     };
     match answer.status {
+        // The Python SDKs return an empty text, the Node SDKs null; only the latter refuse to iterate over it.
+        204 if facts.wants_stream() && !sdk.is_python() => {
+            let class = if sdk.is_anthropic() { "AnthropicError" } else { "OpenAIError" };
+            SdkOutcome::raises(class, Retry::never(RetryReason::Stream))
+        }
+        204 => SdkOutcome::Returns,
         200 if facts.wants_stream() => stream::streamed(sdk, answer),
         200 => body::whole(sdk, facts.api(), answer, &facts.response),
         400..=599 => classes::failure(sdk, answer),

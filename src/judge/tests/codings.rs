@@ -168,3 +168,22 @@ fn the_evidence_names_the_status_that_the_caller_got() {
     assert!(findings(&seen).iter().all(|finding| !finding.observed.contains("200")), "{:?}", findings(&seen));
     assert_eq!(findings(&seen)[0].observed, "204 without a body");
 }
+
+#[test]
+fn content_of_an_invalid_message_may_be_passed_on_and_the_evidence_says_what_was_sent() {
+    let seen = streamed()
+        .tried(events(GOOD))
+        .attempt(|attempt| attempt.sent.broken_after = Some(0))
+        .received_until(events(&[ONE, TWO]), ResponseEnd::Closed);
+    assert_eq!(findings(&seen), []);
+    let ended = streamed()
+        .tried(events(GOOD))
+        .attempt(|attempt| attempt.sent.broken_after = Some(0))
+        .received(events(&[ONE, TWO]));
+    let evidence = &findings(&ended)[0].evidence[0];
+    let bytes = ended.observation.attempts[0].sent.bytes;
+    assert!(
+        evidence.contains(&format!("sent {bytes} bytes of body, of which a client can read only 0")),
+        "{evidence}"
+    );
+}
