@@ -246,6 +246,8 @@ fn members_kept(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let own = ErrorForm::of(facts.api()).vocabulary();
     let answer = facts.raw_response().filter(|_| facts.chain().len() < 2)?;
     let (last, result) = facts.failures().last()?;
+    // Other rules check a failure that is not reported as an error.
+    facts.response.error()?;
     let texts = other_texts(last, result.error(), own);
     if texts.is_empty() || matches!(result, AttemptOutcome::OddBody { .. }) || facts.ended_without_an_error()
     {

@@ -34,7 +34,10 @@ pub(super) fn other_texts(attempt: &Attempt, error: Option<&ErrorObject>, own: V
             object.as_object().into_iter().flatten().filter(|(name, _)| !KNOWN.contains(&name.as_str()));
         for (name, value) in others {
             collect(value, &mut |text| {
-                found.push(OtherText { place: name.clone(), text: text.to_owned() });
+                // In some dialects the message itself is in another place.
+                if text != error.message {
+                    found.push(OtherText { place: name.clone(), text: text.to_owned() });
+                }
             });
         }
         if error.family != own || error.raw.get("error").is_none_or(|error| !error.is_object()) {
