@@ -173,7 +173,10 @@ fn message(facts: &Facts<'_>, wanted: impl Fn(Option<u16>) -> bool) -> Option<Ru
         .map(|(attempt, _)| attempt.canaries.message.as_str())
         .collect();
     let answer = facts.raw_response().filter(|_| !canaries.is_empty())?;
-    RuleOutcome::check(canaries.iter().any(|canary| word::has_token(&answer.body.text, canary)), || {
+    // Of several attempts, the proxy may report one that said something only in another member.
+    let is_kept =
+        facts.failures().any(|(attempt, _)| word::has_token(&answer.body.text, &attempt.canaries.message));
+    RuleOutcome::check(is_kept, || {
         (
             format!("the provider's message, which contains {}", canaries.join(" or ")),
             facts.response.describe(),
@@ -282,7 +285,8 @@ fn member(facts: &Facts<'_>, name: &str, read: impl Fn(&ErrorObject) -> &Value) 
     }
     let sent: Vec<&Value> =
         sent.iter().filter(|(_, error)| error.family == own).map(|(_, error)| read(error)).collect();
-    if sent.iter().all(|value| value.is_null()) {
+    // Of several attempts, the proxy may report one without this member.
+    if sent.is_empty() || sent.iter().any(|value| value.is_null()) {
         return None;
     }
     let got = read(got);

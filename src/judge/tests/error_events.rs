@@ -154,6 +154,16 @@ fn words_of_the_provider_are_judged_wherever_it_put_them() {
     assert_eq!(broken(&header().received(say(400, &own.replace("Bad request", "no MSG")))), [""; 0]);
 }
 
+#[test]
+fn after_several_attempts_the_proxy_may_report_the_one_that_said_less() {
+    let elsewhere = r#"{"error":{"message":"Provider returned error","metadata":{"raw":"no MSG"}}}"#;
+    let seen = || plain().retrying(1).tried(error(503)).tried(say(503, elsewhere));
+    let last = elsewhere.replace("MSG", &seen().observation.attempts[1].canaries.message);
+    let completed =
+        last.replacen("\"message\"", "\"type\":\"t\",\"code\":null,\"param\":null,\"message\"", 1);
+    assert_eq!(broken(&seen().received(say(503, &completed))), [""; 0]);
+}
+
 /// Upstreams that fail in every way.
 fn failed(api: Api, stream: bool, way: usize) -> ObservationBuilder {
     let case = if stream { streamed() } else { plain() }.calling(api, api.native_provider());
