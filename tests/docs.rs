@@ -225,7 +225,7 @@ fn the_page_on_deviations_lists_the_recalled_rows() {
             continue;
         };
         let listed: BTreeSet<&str> = listed.split('`').skip(1).step_by(2).collect();
-        let recalled = ErrorName::ALL
+        let recalled = ErrorName::COMMON
             .iter()
             .filter(|name| catalogue_row(provider, **name).confidence == SourceConfidence::Recalled)
             .map(|name| name.as_str());

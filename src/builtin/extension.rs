@@ -11,7 +11,7 @@ use tungstenite::{Message, protocol::CloseFrame};
 
 use super::{
     attempt::Success,
-    dialect::{self, DialectError, ErrorForm},
+    dialect::{self, DialectError, ErrorForm, TypedStream},
     failure::{CallFailure, FailedCall},
     reply::{BodyPieces, ProxyReply, SessionSource},
     stream::{Reader, StreamPiece},
@@ -188,7 +188,7 @@ pub(super) trait Extension: fmt::Debug + Send + Sync {
 
     /// The last event of a stream that began with pings before its call failed; `None` ends the stream without one.
     fn pinged_failure(&self, api: Api, error: DialectError, status: u16) -> Option<Bytes> {
-        Some(dialect::error_frame(api, error, status, 0))
+        Some(dialect::error_frame(api, error, status, &TypedStream::default()))
     }
 
     /// Changes the status and the headers on a pass-through route. `upstream` contains every header that the upstream

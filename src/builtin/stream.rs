@@ -6,7 +6,7 @@ use std::{borrow::Cow, collections::BTreeSet, sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use super::{
-    dialect::{self, DialectError, ErrorForm, FrameMeaning, meaning},
+    dialect::{self, DialectError, ErrorForm, FrameMeaning, TypedStream, meaning},
     envelope,
     secrets::Secrets,
     translate::Translator,
@@ -72,8 +72,8 @@ pub(super) struct Reader {
     seen: BTreeSet<u64>,
     /// The choices that have ended.
     finished: BTreeSet<u64>,
-    /// The number of frames that have arrived.
-    frames: u64,
+    /// What the caller has got, if it reads a Responses stream.
+    typed: TypedStream,
 }
 
 impl Reader {
@@ -81,13 +81,12 @@ impl Reader {
     pub(super) fn new(secrets: Arc<Secrets>, caller: Api, upstream: Api, include_usage: bool) -> Self {
         let translator = Translator::new(caller, upstream, include_usage);
         let (seen, finished) = (BTreeSet::new(), BTreeSet::new());
-        Self { secrets, upstream, caller, translator, seen, finished, frames: 0 }
+        Self { secrets, upstream, caller, translator, seen, finished, typed: TypedStream::default() }
     }
 
     /// Returns the piece to send for a frame.
     pub(super) fn frame(&mut self, RawFrame { frame, raw }: &RawFrame) -> StreamPiece {
         let raw = raw.clone();
-        self.frames += 1;
         match meaning(self.upstream, frame) {
             FrameMeaning::Part { choices, has_content } => {
                 for (index, finished) in choices {
@@ -98,7 +97,10 @@ impl Reader {
                 }
                 let bytes = match &mut self.translator {
                     Some(translator) => translator.frame(frame),
-                    None => raw,
+                    None => {
+                        self.note(frame);
+                        raw
+                    }
                 };
                 StreamPiece { kind: if has_content { PieceKind::Content } else { PieceKind::Other }, bytes }
             }
@@ -141,7 +143,7 @@ impl Reader {
     }
 
     /// Returns the piece to send for bytes that do not form a frame, if they are a JSON error.
-    pub(super) fn bare(&self, rest: &Bytes) -> Option<StreamPiece> {
+    pub(super) fn bare(&mut self, rest: &Bytes) -> Option<StreamPiece> {
         let value = serde_json::from_slice(rest).ok().filter(|_| !self.is_complete())?;
         let error = DialectError::of_value(ErrorForm::of(self.upstream), &value)?;
         let frame = Frame { event: None, data: String::from_utf8_lossy(rest).into_owned() };
@@ -158,14 +160,19 @@ impl Reader {
     }
 
     /// The event unchanged, unless it contains a secret or does not have the form of the caller's API.
-    fn error_event(&self, frame: &Frame, error: DialectError, raw: Bytes) -> Bytes {
+    fn error_event(&mut self, frame: &Frame, error: DialectError, raw: Bytes) -> Bytes {
         let text = String::from_utf8_lossy(&raw);
         let has_secret = matches!(self.secrets.redacted(&text), Cow::Owned(_));
         let is_callers_form = self.upstream == self.caller && dialect::passes_unchanged(self.caller, frame);
-        if is_callers_form && !has_secret {
+        if !is_callers_form || has_secret {
+            return self.rewritten(frame, error);
+        }
+        let ends = crate::dialect::closes_error(self.caller, frame.event.as_deref(), &frame.data);
+        if self.caller != Api::OpenaiResponses || ends {
             return raw;
         }
-        self.rewritten(frame, error)
+        self.note(frame);
+        [raw, self.typed.failed(&error)].concat().into()
     }
 
     /// The event in the caller's form, with secrets removed.
@@ -174,7 +181,14 @@ impl Reader {
         let mut error = error.into_form(ErrorForm::of(self.caller), status);
         self.secrets.redact(&mut error.error);
         self.secrets.redact(&mut error.around);
-        dialect::error_frame(self.caller, error, status, self.frames)
+        dialect::error_frame(self.caller, error, status, &self.typed)
+    }
+
+    /// Takes note of an event that is passed on.
+    fn note(&mut self, frame: &Frame) {
+        if self.caller == Api::OpenaiResponses {
+            self.typed.passed(&frame.data);
+        }
     }
 
     fn interrupted(&self, message: &str) -> StreamPiece {
@@ -184,7 +198,7 @@ impl Reader {
     /// The proxy's own error event: the stream broke off.
     pub(super) fn own_error(&self, message: String, status: u16, code: &str) -> StreamPiece {
         let error = DialectError::openai(envelope::error(message, envelope::UPSTREAM_ERROR, Some(code)));
-        let bytes = dialect::error_frame(self.caller, error, status, self.frames);
+        let bytes = dialect::error_frame(self.caller, error, status, &self.typed);
         StreamPiece { kind: PieceKind::Interrupted, bytes }
     }
 }

@@ -116,6 +116,8 @@ defects! {
         => FailureChanged(failures::repeat_message),
     CodeLost = "code-lost": "Replaces the upstream's error code with null"
         => FailureChanged(|failure, _| set(failure, "code", Value::Null)),
+    LimitCodeGeneral = "limit-code-general": "Reports used-up money with the code of a rate limit"
+        => FailureChanged(failures::generalize_limit),
     TypeLost = "type-lost": "Replaces the upstream's error type with `api_error`"
         => FailureChanged(|failure, _| set(failure, "type", json!("api_error"))),
     ParamLost = "param-lost": "Replaces the upstream's error param with null"
@@ -160,6 +162,8 @@ defects! {
         => HeadersDropped(|name| name.contains("ratelimit")),
     FailedHeadersKept = "failed-headers-kept": "Sends a success with the headers of the failed attempt before it"
         => attempts::FailedHeadersKept,
+    QuotaLoosened = "quota-loosened": "Reports more of the quota in RateLimit than the provider has left"
+        => heads::QuotaLoosened,
     RequestIdDropped = "request-id-dropped": "Drops the upstream's request id"
         => HeadersDropped(|name| headers::REQUEST_IDS.contains(&name)),
     PoisonHeadersForwarded = "poison-headers-forwarded": "Passes on Set-Cookie and other upstream headers that are not meant for callers"
@@ -189,6 +193,12 @@ defects! {
         => PiecesReplaced(error_events::end_at_long_event),
     ErrorFrameDoubled = "error-frame-doubled": "Sends the error event of a stream twice"
         => PiecesReplaced(|_, piece| doubled(streams::is_failure(&piece), piece)),
+    SequenceRestarted = "sequence-restarted": "Numbers its last events of a failed Responses stream from 0 again"
+        => PiecesReplaced(streams::restart_sequence),
+    FailedAndCompleted = "failed-and-completed": "Completes a Responses stream that has failed"
+        => PiecesReplaced(streams::complete_failed),
+    FailedEventDropped = "failed-event-dropped": "Ends a failed Responses stream without `response.failed`"
+        => PiecesReplaced(streams::drop_failed),
     ChunkDropped = "chunk-dropped": "Loses the last piece of content before a stream fails"
         => PiecesReplaced(streams::hold_content),
     ChunkDoubled = "chunk-doubled": "Sends the first piece of content of a stream twice"

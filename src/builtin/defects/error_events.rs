@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::streams::PieceContext;
 use crate::{
     builtin::{
-        dialect::{self, DialectError, ErrorForm},
+        dialect::{self, DialectError, ErrorForm, TypedStream},
         stream::{PieceKind, StreamPiece},
     },
     dialect::carrier,
@@ -34,7 +34,10 @@ fn rewritten(
     match error_of(context, &piece.bytes).filter(|_| piece.kind == PieceKind::ErrorEvent) {
         Some((mut error, value)) => {
             change(&mut error, &value);
-            vec![StreamPiece { bytes: dialect::error_frame(context.api, error, 500, 0), ..piece }]
+            vec![StreamPiece {
+                bytes: dialect::error_frame(context.api, error, 500, &TypedStream::default()),
+                ..piece
+            }]
         }
         None => vec![piece],
     }

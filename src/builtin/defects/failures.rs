@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     builtin::{
-        dialect::{self, DialectError, ErrorForm},
+        dialect::{self, DialectError, ErrorForm, TypedStream},
         envelope,
         extension::{Extension, FailureContext},
         failure::{CallFailure, Cause, RawUpstreamReply},
@@ -74,6 +74,13 @@ pub(super) fn lose_message(failure: &mut CallFailure) {
 pub(super) fn append(failure: &mut CallFailure, text: &str) {
     if let Some(Value::String(message)) = failure.error.error.get_mut("message") {
         message.push_str(text);
+    }
+}
+
+/// Gives OpenAI's error for used-up money the code of a rate limit.
+pub(super) fn generalize_limit(failure: &mut CallFailure, _: &FailureContext<'_>) {
+    if failure.error.error.get("type").is_some_and(|kind| kind == "insufficient_quota") {
+        set(failure, "code", json!("rate_limit_exceeded"));
     }
 }
 
@@ -199,7 +206,8 @@ fn unchanged(status: u16, raw: &RawUpstreamReply) -> ProxyReply {
 
 /// The error as an event of a stream with status 200.
 pub(super) fn as_event(failure: &CallFailure, context: &FailureContext<'_>) -> Option<ProxyReply> {
-    let frame = dialect::error_frame(context.api, failure.error.clone(), failure.status, 0);
+    let frame =
+        dialect::error_frame(context.api, failure.error.clone(), failure.status, &TypedStream::default());
     context.stream.then(|| event_stream(context.api, frame))
 }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::failures;
 use crate::{
     builtin::{
-        dialect::{self, DialectError},
+        dialect::{self, DialectError, TypedStream},
         envelope,
         extension::{Extension, FailureContext, StreamExtension},
         failure::CallFailure,
@@ -101,8 +101,41 @@ pub(super) fn lose_detail(context: &mut PieceContext, piece: StreamPiece) -> Vec
         return vec![piece];
     }
     let error = DialectError::openai(envelope::error("Internal error".into(), "api_error", None));
-    let bytes = dialect::error_frame(context.api, error, 500, 0);
+    let bytes = dialect::error_frame(context.api, error, 500, &TypedStream::default());
     vec![StreamPiece { kind: PieceKind::ErrorEvent, bytes }]
+}
+
+/// The text of a piece that reports the failure of a Responses stream.
+fn typed_failure(context: &PieceContext, piece: &StreamPiece) -> Option<String> {
+    let is_typed = context.api == Api::OpenaiResponses && is_failure(piece);
+    is_typed.then(|| String::from_utf8_lossy(&piece.bytes).into_owned())
+}
+
+pub(super) fn restart_sequence(context: &mut PieceContext, piece: StreamPiece) -> Vec<StreamPiece> {
+    const NUMBER: &str = "\"sequence_number\":";
+    let Some(text) = typed_failure(context, &piece) else { return vec![piece] };
+    let mut parts = text.split(NUMBER);
+    let first = parts.next().unwrap_or_default().to_owned();
+    let restarted =
+        parts.map(|part| format!("{NUMBER}0{}", part.trim_start_matches(|c: char| c.is_ascii_digit())));
+    vec![StreamPiece { bytes: restarted.fold(first, |text, part| text + &part).into(), ..piece }]
+}
+
+pub(super) fn complete_failed(context: &mut PieceContext, piece: StreamPiece) -> Vec<StreamPiece> {
+    if typed_failure(context, &piece).is_none() {
+        return vec![piece];
+    }
+    let completed = String::from_utf8_lossy(&dialect::finish(context.api))
+        .replace("\"sequence_number\":0", "\"sequence_number\":1000000");
+    vec![piece, StreamPiece { kind: PieceKind::Other, bytes: completed.into() }]
+}
+
+pub(super) fn drop_failed(context: &mut PieceContext, piece: StreamPiece) -> Vec<StreamPiece> {
+    let text = typed_failure(context, &piece).unwrap_or_default();
+    match text.find("event: response.failed") {
+        Some(at) if at > 0 => vec![StreamPiece { bytes: piece.bytes.slice(..at), ..piece }],
+        _ => vec![piece],
+    }
 }
 
 /// Drops the pieces of this kind.
@@ -216,5 +249,5 @@ pub(super) fn hide_cause(api: Api, mut error: DialectError, _: u16) -> Option<By
     if let Some(code) = error.error.get_mut("code") {
         *code = serde_json::Value::Null;
     }
-    Some(dialect::error_frame(api, error, 500, 0))
+    Some(dialect::error_frame(api, error, 500, &TypedStream::default()))
 }

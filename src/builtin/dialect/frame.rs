@@ -3,25 +3,21 @@
 use bytes::Bytes;
 use serde_json::json;
 
-use super::{DialectError, ErrorForm};
+use super::{DialectError, ErrorForm, TypedStream};
 use crate::{
     dialect::{ErrorEventForm, SampleEvent, carrier, row},
     scenario::Api,
     wire::{eventstream, frames::Carrier, sse},
 };
 
-/// An error as the last frame of a stream of `api`. `status` is the status that the error would have as a
-/// response, `position` the position of the frame in its stream.
-pub(crate) fn error_frame(api: Api, error: DialectError, status: u16, position: u64) -> Bytes {
+/// An error as the last frame of a stream of `api`; in a Responses stream, the last two. `status` is the status that the
+/// error would have as a response, `before` what the stream has contained so far.
+pub(crate) fn error_frame(api: Api, error: DialectError, status: u16, before: &TypedStream) -> Bytes {
     let error = error.into_form(ErrorForm::of(api), status);
     match row(api).error_event() {
         ErrorEventForm::Body => event(api, None, &error.body().to_string()),
         ErrorEventForm::Named => event(api, Some("error"), &error.body().to_string()),
-        ErrorEventForm::Typed => {
-            // The nested form, as in recorded streams.
-            let data = json!({"type": "error", "sequence_number": position, "error": error.error});
-            event(api, Some("error"), &data.to_string())
-        }
+        ErrorEventForm::Typed => before.error(&error),
         ErrorEventForm::Exception => exception(error, status),
         ErrorEventForm::MessageEnd => {
             let delta = json!({"finish_reason": "ERROR", "error": error.message()});
@@ -109,9 +105,10 @@ mod tests {
     #[test]
     fn an_error_frame_is_read_as_an_error_in_its_dialect() {
         for api in Api::ALL.iter().copied().filter(|api| api.streams()) {
-            let frames = decode(carrier(api), &error_frame(api, timeout(), 504, 3));
+            let frames = decode(carrier(api), &error_frame(api, timeout(), 504, &TypedStream::default()));
             let FrameMeaning::Error(read) = meaning(api, &frames[0]) else { panic!("{api}: {frames:?}") };
-            assert_eq!((read.message(), frames.len()), ("m", 1), "{api}");
+            let closing = usize::from(api == Api::OpenaiResponses);
+            assert_eq!((read.message(), frames.len()), ("m", 1 + closing), "{api}");
         }
     }
 
@@ -131,11 +128,17 @@ mod tests {
 
     #[test]
     fn error_frames_have_the_form_of_their_dialect() {
-        let shown = |api| String::from_utf8_lossy(&error_frame(api, timeout(), 504, 3)).trim_end().to_owned();
+        let mut before = TypedStream::default();
+        before.passed(r#"{"type":"response.created","sequence_number":2,"response":{"id":"resp_1","status":"in_progress"}}"#);
+        let shown =
+            |api| String::from_utf8_lossy(&error_frame(api, timeout(), 504, &before)).trim_end().to_owned();
         insta::assert_snapshot!(shown(Api::OpenaiChat), @r#"data: {"error":{"message":"m","type":"upstream_error","param":null,"code":"timeout"}}"#);
         insta::assert_snapshot!(shown(Api::OpenaiResponses), @r#"
         event: error
         data: {"type":"error","sequence_number":3,"error":{"message":"m","type":"upstream_error","param":null,"code":"timeout"}}
+
+        event: response.failed
+        data: {"type":"response.failed","sequence_number":4,"response":{"id":"resp_1","status":"failed","error":{"code":"timeout","message":"m"}}}
         "#);
         insta::assert_snapshot!(shown(Api::AnthropicMessages), @r#"
         event: error

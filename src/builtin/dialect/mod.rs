@@ -8,6 +8,7 @@ mod error_form;
 mod frame;
 mod meaning;
 mod serving;
+mod typed_stream;
 
 pub(crate) use crate::dialect::ErrorForm;
 pub(crate) use address::{Address, address};
@@ -17,3 +18,4 @@ pub(crate) use frame::{closing, error_frame, finish, ping};
 pub(crate) use meaning::{FrameMeaning, meaning, passes_unchanged};
 pub use serving::lacks;
 pub(crate) use serving::{Credential, credential, upstream_api, upstream_url};
+pub(crate) use typed_stream::TypedStream;

@@ -45,6 +45,12 @@ fn null_error() -> Setup {
     Setup::new([json(500, "", r#"{"error":{"message":"canary","type":"kind","param":null,"code":null}}"#)])
 }
 
+fn used_up() -> Setup {
+    let body =
+        r#"{"error":{"message":"canary","type":"insufficient_quota","param":null,"code":"slow_down"}}"#;
+    Setup::new([json(429, "ratelimit: \"a\";r=0;t=7\r\n", body)])
+}
+
 fn failing(status: u16) -> Setup {
     Setup::new([error(status, "", "c")])
 }
@@ -137,6 +143,7 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
         ServerMessageLost => (failing(503), |s| s.message() == "Internal error" && s.status() == 503),
         DetailRepeated => (rich_error(), |s| s.message() == "canary (caused by: canary)"),
         CodeLost => (rich_error(), |s| s.member("code").is_null() && s.member("type") == "kind"),
+        LimitCodeGeneral => (used_up(), |s| s.member("code") == "rate_limit_exceeded"),
         TypeLost => (rich_error(), |s| s.member("type") == "api_error" && s.member("code") == "c"),
         ParamLost => (rich_error(), |s| s.member("param").is_null() && s.member("code") == "c"),
         DetailEncodedTwice => (rich_error(), |s| s.message().starts_with(r#"{"error":{"message":"canary""#)),
@@ -164,6 +171,7 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
         LimitHeadersDropped => {
             (rich_error(), |s| s.got.header("x-ratelimit-limit-requests").is_none() && has(s, "retry-after"))
         }
+        QuotaLoosened => (used_up(), |s| s.got.header("ratelimit") == Some("\"a\";r=90;t=7")),
         RequestIdDropped => {
             (rich_error(), |s| s.got.header("x-request-id").is_none() && has(s, "retry-after"))
         }
@@ -226,7 +234,8 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
         | CallerGoneIgnored | RetriesAfterLeave | ErrorsSwapped | AnswersSwapped | HeadersSwapped
         | ThirdMessageLost | ThirdLimitAs500 | ThirdRetryAfterLost | ThirdCutFinished | RetryAfterStale
         | ErrorStale | AnswerStale | ResetPoisonsRoute | SlotsLeaked | KeyUnchecked | RefusalAs500
-        | RefusalInOpenaiForm | OneAtATime | FailureClosed | FirstErrorsCoolDown => {
+        | RefusalInOpenaiForm | OneAtATime | FailureClosed | FirstErrorsCoolDown | SequenceRestarted
+        | FailedAndCompleted | FailedEventDropped => {
             unreachable!("{defect} does not show in one response to a chat and has its own test")
         }
         ExitsOnConflict | ExitsOnThree | FreezesOnConflict => {
@@ -326,6 +335,9 @@ const TESTED_ELSEWHERE: &[Defect] = &[
     Defect::IncompleteWithoutReason,
     Defect::CodingLabelKept,
     Defect::CodingLabelDropped,
+    Defect::SequenceRestarted,
+    Defect::FailedAndCompleted,
+    Defect::FailedEventDropped,
     Defect::CooldownAs500,
     Defect::CooldownWithoutTime,
     Defect::RejectedKeyRests,
@@ -477,6 +489,35 @@ async fn openai_envelope_sends_openais_form_to_callers_of_another_dialect() {
         let got = setup.start(defect).await.post("/v1/messages", r#"{"model":"main"}"#).await;
         assert_eq!((got.status, got.text.as_str()), (529, expected));
     }
+}
+
+#[tokio::test]
+async fn defects_of_responses_streams_change_only_their_last_events() {
+    let event = |kind: &str, number: u32, rest: &str| {
+        format!("event: {kind}\ndata: {{\"type\":\"{kind}\",\"sequence_number\":{number}{rest}}}\n\n")
+    };
+    let begun = event("response.created", 0, ",\"response\":{\"id\":\"r\"}");
+    let error = event("error", 1, ",\"error\":{\"message\":\"canary\",\"code\":\"c\"}");
+    let failed = |number| {
+        let response = r#"{"id":"r","status":"failed","error":{"code":"c","message":"canary"}}"#;
+        event("response.failed", number, &format!(",\"response\":{response}"))
+    };
+    let restarted = [begun.clone(), error.replace("\":1,", "\":0,"), failed(0)].concat();
+    let honest = [begun.clone(), error.clone(), failed(2)].concat();
+    for (defect, expected) in [
+        (None, &honest),
+        (Some(Defect::SequenceRestarted), &restarted),
+        (Some(Defect::FailedEventDropped), &[begun.clone(), error.clone()].concat()),
+    ] {
+        let setup = Setup::streamed([events(&[&begun, &error], Last::End)]);
+        let got = setup.start(defect).await.post("/v1/responses", r#"{"model":"main","stream":true}"#).await;
+        assert_eq!(&got.text, expected, "{defect:?}");
+    }
+    let setup = Setup::streamed([events(&[&begun, &error], Last::End)]);
+    let stage = setup.start(Some(Defect::FailedAndCompleted)).await;
+    let got = stage.post("/v1/responses", r#"{"model":"main","stream":true}"#).await;
+    let completed = got.text.strip_prefix(&honest).unwrap_or_default();
+    assert!(completed.starts_with("event: response.completed\n"), "{}", got.text);
 }
 
 #[tokio::test]

@@ -192,6 +192,8 @@ policy! {
         "After which statuses, other than those in `fallback_on`, must the proxy not try the next deployment?",
         ["fallback.only-when-needed"];
     error_code: Weight, "Does the proxy keep the provider's error code?", ["detail.code-kept"];
+    limit_code: Weight, "Does the proxy keep the code of OpenAI's 429, which says whether waiting helps?",
+        ["detail.limit-code-kept"];
     error_type: Weight, "Does the proxy keep the provider's error type?", ["detail.type-kept"];
     request_message: Weight, "Does the proxy pass on the provider's message of a 4xx?",
         ["detail.message-kept"] and ["fallback.true-error"];

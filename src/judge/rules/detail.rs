@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{
     language_literal::{MISSING, literal_in},
+    limits,
     other_members::other_texts,
     own,
 };
@@ -89,6 +90,20 @@ pub(super) const RULES: &[Rule] = &[
         timing: false,
         scope: ERROR_OBJECT,
         check: code_kept,
+    },
+    Rule {
+        id: "detail.limit-code-kept",
+        level: Level::Required,
+        title: "The code of OpenAI's 429 reaches the caller",
+        reason: "OpenAI sends a 429 for a limit that ends within seconds and for money that is used up, in five cases with \
+                 the same type. Only the code says whether a retry can succeed.",
+        references: &[
+            "https://developers.openai.com/api/docs/guides/error-codes",
+            "langwatch/langwatch#6304",
+        ],
+        timing: false,
+        scope: ERROR_OBJECT,
+        check: limit_code_kept,
     },
     Rule {
         id: "detail.type-kept",
@@ -303,7 +318,11 @@ fn member(facts: &Facts<'_>, name: &str, read: impl Fn(&ErrorObject) -> &Value) 
 }
 
 fn code_kept(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    member(facts, "code", |error| &error.code)
+    if limits::has_limit_code(facts) { None } else { member(facts, "code", |error| &error.code) }
+}
+
+fn limit_code_kept(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    if limits::has_limit_code(facts) { member(facts, "code", |error| &error.code) } else { None }
 }
 
 fn type_kept(facts: &Facts<'_>) -> Option<RuleOutcome> {

@@ -1,6 +1,6 @@
 //! Which headers of a failure reach the caller, and which must not.
 
-use super::own;
+use super::{limits, own};
 use crate::{
     dialect::ErrorForm,
     judge::{
@@ -65,10 +65,24 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Recommended,
         title: "The provider's rate-limit headers reach the caller of a 429",
         reason: "They say which of several limits was hit, and when it resets.",
-        references: &["BerriAI/litellm#37754"],
+        references: &[
+            "BerriAI/litellm#37754",
+            "https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-11",
+        ],
         timing: false,
         scope: FAILED,
         check: rate_limits,
+    },
+    Rule {
+        id: "headers.ratelimit-not-loosened",
+        level: Level::Recommended,
+        title: "The caller's RateLimit and RateLimit-Policy promise no more than the provider's",
+        reason: "An intermediary does not know what the provider counts. A caller that is promised more than it has runs \
+                 into the limit.",
+        references: &["https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-11"],
+        timing: false,
+        scope: Scope::CALLS.also(&[PassThrough]),
+        check: limits::not_loosened,
     },
     Rule {
         id: "headers.request-id",
@@ -174,14 +188,17 @@ fn rate_limits(facts: &Facts<'_>) -> Option<RuleOutcome> {
     if !facts.failed_only_by(|status| status == 429) {
         return None;
     }
-    // Does not apply between two dialects: no client of one reads the headers of the other.
-    let prefix = ErrorForm::of(facts.api()).rate_limit_prefix()?;
+    // No client of one dialect reads the headers of another, but the standard fields belong to no dialect.
+    let prefix = ErrorForm::of(facts.api()).rate_limit_prefix();
+    let has_meaning = |name: &&str| {
+        limits::is_standard_field(name) || prefix.is_some_and(|prefix| name.starts_with(prefix))
+    };
     let attempts = mirrored(facts);
     let answer = facts.raw_response()?;
     let mut lost = Vec::new();
     let mut any = false;
     let names = attempts.iter().flat_map(|attempt| &attempt.sent.headers).map(|(name, _)| name.as_str());
-    for name in names.filter(|name| name.starts_with(prefix)) {
+    for name in names.filter(has_meaning) {
         any = true;
         let kept =
             attempts.iter().filter_map(|attempt| sent(attempt, name)).any(|v| answer.header(name) == Some(v));

@@ -1,5 +1,6 @@
 //! Streams that fail.
 
+use super::responses_stream;
 use crate::{
     dialect::{self, StreamEvent},
     judge::{
@@ -90,6 +91,42 @@ pub(super) const RULES: &[Rule] = &[
         timing: false,
         scope: FAILED,
         check: error_detail,
+    },
+    Rule {
+        id: "stream.sequence-rises",
+        level: Level::Required,
+        title: "Every event of a Responses stream has a sequence_number, and the numbers rise",
+        reason: "Clients put the events in order by it, and continue an interrupted response after the last number that \
+                 they have.",
+        references: &[
+            "https://developers.openai.com/api/docs/api-reference/responses-streaming",
+            "https://www.openresponses.org/specification",
+            "BerriAI/litellm#40243",
+        ],
+        timing: false,
+        scope: Scope::CALLS,
+        check: responses_stream::sequence_rises,
+    },
+    Rule {
+        id: "stream.one-terminal-event",
+        level: Level::Required,
+        title: "At most one event ends a Responses stream",
+        reason: "A response that has both failed and completed is whichever of the two the client reads first.",
+        references: &["https://www.openresponses.org/specification", "Wei-Shaw/sub2api#1007"],
+        timing: false,
+        scope: Scope::CALLS,
+        check: responses_stream::one_terminal_event,
+    },
+    Rule {
+        id: "stream.failed-follows",
+        level: Level::Recommended,
+        title: "In a Responses stream, `response.failed` follows the error event",
+        reason: "Some clients act only on the event that ends the response. To them, a stream that ends after its error \
+                 event was cut, and they do not report the error.",
+        references: &["https://www.openresponses.org/specification", "maximhq/bifrost#6944"],
+        timing: false,
+        scope: FAILED,
+        check: responses_stream::failed_follows,
     },
 ];
 

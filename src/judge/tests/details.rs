@@ -19,6 +19,23 @@ fn changed(status: u16, from: &str, to: &str) -> ObservationBuilder {
 
 const WITH_INNER: &str =
     r#"{"error":{"message":"no MSG","type":"kind","param":"p","code":"c","inner":{"why":["hate speech"]}}}"#;
+/// The upstream sends OpenAI's 429 for a used-up quota, and the caller gets this code.
+fn limited(code: &str) -> ObservationBuilder {
+    let coded = |code: &str| say(429, &ERROR.replace(r#""c""#, &format!("\"{code}\"")));
+    plain().tried(coded("insufficient_quota")).received(coded(code))
+}
+
+#[test]
+fn a_code_that_repeats_the_status_or_is_the_providers_own_is_not_one_of_openais() {
+    for sent in [r#""429""#, r#""1300""#] {
+        let said = say(429, &ERROR.replace(r#""c""#, sent));
+        let seen =
+            plain().tried(said).received(say(429, &ERROR.replace(r#""c""#, r#""rate_limit_exceeded""#)));
+        let findings = judge::judge(&seen.observation, &[], &Policy::default());
+        let rules: Vec<&str> = findings.iter().map(|finding| finding.rule.as_str()).collect();
+        assert_eq!(rules, ["detail.code-kept"], "{sent}");
+    }
+}
 
 fn detail() -> Vec<RuleExample> {
     let good = |status| passed(status, ERROR);
@@ -30,6 +47,7 @@ fn detail() -> Vec<RuleExample> {
         ("detail.message-once", good(400), changed(400, "no MSG", "no MSG: no MSG")),
         ("detail.message-plain", good(400), changed(400, "no MSG", encoded)),
         ("detail.code-kept", good(400), changed(400, r#""c""#, "null")),
+        ("detail.limit-code-kept", limited("insufficient_quota"), limited("rate_limit_exceeded")),
         ("detail.type-kept", good(400), changed(400, "kind", "api_error")),
         ("detail.param-kept", good(400), changed(400, r#""p""#, "null")),
         ("detail.members-kept", inner().received(say(400, WITH_INNER)), inner().received(error(400))),
@@ -47,6 +65,27 @@ fn the_end_of_a_word_is_not_a_language_literal() {
         let findings = judge::judge(&changed(400, "no MSG", text).observation, &[], &Policy::default());
         let rules: Vec<&str> = findings.iter().map(|finding| finding.rule.as_str()).collect();
         assert_eq!(rules, ["detail.no-language-literals"], "{text}");
+    }
+}
+
+/// The upstream sends RateLimit, and the caller gets this value.
+fn quota(value: &str) -> ObservationBuilder {
+    let said = |value: &str| error(429).with("ratelimit", value);
+    plain().tried(said(r#""a";r=0;t=7, "b";r=5;t=40"#)).received(said(value))
+}
+
+#[test]
+fn a_quota_is_loosened_by_more_units_or_an_earlier_reset() {
+    let finds = |value: &str| {
+        let findings = judge::judge(&quota(value).observation, &[], &Policy::default());
+        findings.iter().any(|finding| finding.rule == "headers.ratelimit-not-loosened")
+    };
+    // Stricter, of another policy, or without meaning.
+    for value in [r#""b";r=1;t=50"#, r#""own";r=99;t=1"#, r#""a";r=0;t=6, "b";r=5"#, "nonsense"] {
+        assert!(!finds(value), "{value}");
+    }
+    for value in [r#""b";r=6;t=40"#, r#""a";r=0;t=1"#] {
+        assert!(finds(value), "{value}");
     }
 }
 
@@ -71,6 +110,7 @@ fn headers() -> Vec<RuleExample> {
         example("headers.retry-after", "retry-after", "7"),
         example("headers.retry-after-ms", "retry-after-ms", "7000"),
         example("headers.rate-limits", "x-ratelimit-limit-requests", "3"),
+        ("headers.ratelimit-not-loosened", quota("\"a\";r=0;t=7"), quota("\"a\";r=9;t=7")),
         example("headers.request-id", "x-request-id", "RID"),
         (
             "headers.own-attempt",

@@ -2,7 +2,7 @@
 
 use super::{
     answers, codings, conduct, details, expectations, invalid_requests, leaving, own, passthrough, process,
-    seen::ObservationBuilder, sessions, transport,
+    responses, seen::ObservationBuilder, sessions, transport,
 };
 use crate::judge::{self, Policy};
 
@@ -24,6 +24,7 @@ fn each_rule_holds_in_one_observation_and_is_broken_in_another() {
         process::examples(),
         sessions::examples(),
         details::examples(),
+        responses::examples(),
         expectations::examples(),
     ]
     .concat();

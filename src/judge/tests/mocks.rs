@@ -266,7 +266,7 @@ fn a_response_in_the_callers_dialect_may_be_passed_on_unchanged() {
     }
 }
 
-/// The error of a proxy that translates carefully: in the caller's dialect, with the provider's status, message and
+/// The error of a proxy that translates carefully: in the caller's dialect, with the provider's status, message, code and
 /// Retry-After.
 fn translated(api: Api, status: u16, text: &str, sent: &SentReply) -> SideReply {
     let body = match api {
@@ -274,7 +274,11 @@ fn translated(api: Api, status: u16, text: &str, sent: &SentReply) -> SideReply 
         Api::GeminiGenerate => json!({"error": {"code": status, "message": text, "status": "UNKNOWN"}}),
         Api::BedrockConverse | Api::CohereChat => json!({ "message": text }),
         Api::OllamaChat => json!({ "error": text }),
-        _ => json!({"error": {"message": text, "type": "upstream_error", "param": null, "code": null}}),
+        _ => {
+            let sent: serde_json::Value = serde_json::from_slice(&sent.body_bytes()).unwrap_or_default();
+            let code = sent["error"]["code"].as_str();
+            json!({"error": {"message": text, "type": "upstream_error", "param": null, "code": code}})
+        }
     };
     let mut said = say(status, &body.to_string());
     if api == Api::BedrockConverse {

@@ -19,6 +19,7 @@ mod origins;
 mod own;
 mod policies;
 mod process;
+mod responses;
 pub(crate) mod seen;
 mod sessions;
 mod siblings;

@@ -187,6 +187,15 @@ fn words() -> Vec<Shown> {
             bundled: [RECOMMENDED, RECOMMENDED, INFORMATIVE, REQUIRED],
         },
         Shown {
+            key: "limit_code",
+            rule: "detail.limit-code-kept",
+            seen: plain()
+                .tried(say(429, &ERROR.replace(r#""c""#, r#""slow_down""#)))
+                .received(say(429, &ERROR.replace(r#""c""#, r#""429""#))),
+            answers: ("required", "lifted"),
+            bundled: [REQUIRED, REQUIRED, INFORMATIVE, REQUIRED],
+        },
+        Shown {
             key: "error_type",
             rule: "detail.type-kept",
             seen: reworded(400, "kind", "api_error"),
