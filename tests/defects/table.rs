@@ -123,6 +123,7 @@ pub const ROWS: &[Row] = &[
             "cooldown.status",
             "sibling.stream-status",
             "success.content-intact",
+            "stream.sequence-rises",
         ],
         &["status", "aftermath", "stream"],
     ),
@@ -172,6 +173,7 @@ pub const ROWS: &[Row] = &[
             "detail.param-kept",
             "detail.type-kept",
             "keepalive.true-cause",
+            "detail.members-kept",
         ],
         &["detail", "status"],
     ),
@@ -180,6 +182,13 @@ pub const ROWS: &[Row] = &[
         "format.envelope",
         &["detail.code-kept", "detail.param-kept", "detail.type-kept", "detail.members-kept"],
         &["detail.code-kept", "detail.limit-code-kept", "detail.param-kept", "detail.type-kept"],
+        &[
+            "detail.code-kept",
+            "detail.limit-code-kept",
+            "detail.param-kept",
+            "detail.type-kept",
+            "detail.members-kept",
+        ],
         &["detail", "status"],
     ),
     row(
@@ -243,13 +252,13 @@ pub const ROWS: &[Row] = &[
     row(
         ErrorEventSwallowed,
         "stream.no-forged-success",
-        &["stream.sequence-rises"],
+        &["stream.sequence-rises", "detail.members-kept"],
         &["stream", "connection", "responses", "converse", "invoke", "messages"],
     ),
     row(
         ErrorEventDropped,
         "stream.error-visible",
-        &["stream.no-forged-success"],
+        &["stream.no-forged-success", "detail.members-kept"],
         &["stream", "responses", "converse", "invoke", "messages", "cohere", "generate", "ollama"],
     ),
     row(
@@ -259,6 +268,9 @@ pub const ROWS: &[Row] = &[
         &["stream"],
     ),
     row(ErrorEventDetailLost, "stream.error-detail", &["stream.sequence-rises"], &["stream"]),
+        &["stream.sequence-rises", "detail.code-kept", "detail.param-kept", "detail.type-kept"],
+        &["stream"],
+    ),
     row(
         ErrorEventCodeLost,
         "detail.code-kept",
@@ -271,7 +283,12 @@ pub const ROWS: &[Row] = &[
         &["detail.code-kept", "detail.limit-code-kept", "detail.type-kept", "stream.sequence-rises"],
         &["stream", "messages", "responses", "completions"],
     ),
-    row(ErrorEventAsFinish, "stream.error-visible", &["stream.no-forged-success"], &["stream", "messages"]),
+    row(
+        ErrorEventAsFinish,
+        "stream.error-visible",
+        &["stream.no-forged-success", "stream.sequence-rises"],
+        &["stream", "messages"],
+    ),
     row(LongEventEndsStream, "success.whole-or-failed", &[], &["stream/long-event"]),
     row(
         ErrorFrameDoubled,
@@ -296,7 +313,12 @@ pub const ROWS: &[Row] = &[
     row(PingEventSent, "format.stream-events", &[], &["healthy", "stream"]),
     row(PingedFailureFinished, "stream.no-forged-success", &[], &["keepalive"]),
     row(PingedFailureCut, "stream.error-visible", &[], &["keepalive"]),
-    row(PingedCodeLost, "keepalive.true-cause", &["detail.code-kept", "detail.type-kept"], &["keepalive"]),
+    row(
+        PingedCodeLost,
+        "keepalive.true-cause",
+        &["detail.code-kept", "detail.type-kept", "detail.limit-code-kept"],
+        &["keepalive"],
+    ),
     row(PassThroughStatusMade, "passthrough.status", &[], &["passthrough"]),
     row(PassThroughTypeMade, "passthrough.content-type", &[], &["passthrough"]),
     row(PassThroughWrapped, "passthrough.body", &[], &["passthrough"]),
