@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{plan::WireAction, timeline::Timeline};
+use super::timeline::Timeline;
 use crate::{
     scenario::{ContentEncodingFault, ContentTypeFault},
     wire::content_coding::{ContentCoding, ContentEncoder},
@@ -49,22 +49,8 @@ impl Timeline {
 
     /// Encodes the body and flushes after every part, so that a stream is still sent part by part.
     fn encode(&mut self, coding: ContentCoding) {
-        let before = self.length();
-        let terminated = before - self.terminator;
-        let last = self.body.iter().rposition(|action| matches!(action, WireAction::Write { .. }));
         let mut encoder = ContentEncoder::new(coding);
-        let (mut offset, mut terminator) = (0, 0);
-        for (i, action) in self.body.iter_mut().enumerate() {
-            let WireAction::Write { bytes, .. } = action else { continue };
-            let closing = offset >= terminated;
-            offset += bytes.len();
-            *bytes = Bytes::from(encoder.part(bytes, Some(i) == last));
-            if closing {
-                terminator += bytes.len();
-            }
-        }
-        self.terminator = terminator;
-        self.count_again(before);
+        self.rewrite(|bytes, last| Bytes::from(encoder.part(bytes, last)));
     }
 
     /// Declares a content type that the body does not have (RFC 9110 section 8.3).

@@ -1,5 +1,7 @@
 //! Compiles a message and its faults into a plan.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::{
@@ -51,6 +53,7 @@ pub(crate) fn compile(message: ProviderMessage, faults: &[Fault], context: &Faul
     // Only a malformed reply needs the headers of the original.
     let malforms = faults.iter().any(|fault| matches!(fault, Fault::Malform(_)));
     let headers = if malforms { message.headers.clone() } else { Vec::new() };
+    let wait = provider::asked_wait(&message);
     let mut timeline = Timeline::new(message);
     for (i, fault) in faults.iter().enumerate() {
         // An earlier fault ends the reply before its head, so nothing is left to edit.
@@ -58,11 +61,11 @@ pub(crate) fn compile(message: ProviderMessage, faults: &[Fault], context: &Faul
             break;
         }
         match fault {
-            Fault::Malform(malform) => timeline.malform(*malform, carrier, &headers, context),
+            Fault::Malform(malform) => timeline.malform(*malform, carrier, &headers, wait, context),
             Fault::Latency(latency) => {
                 timeline.latency(latency, context.origin.attempt, &mut context.origin.numbers(i));
             }
-            fault => timeline.apply(fault, carrier, context),
+            fault => timeline.apply(fault, carrier, wait, context),
         }
     }
     timeline.into_plan()
@@ -78,7 +81,14 @@ fn carrier(message: &ProviderMessage) -> Option<Carrier> {
 }
 
 impl Timeline {
-    fn apply(&mut self, fault: &Fault, carrier: Option<Carrier>, context: &FaultContext<'_>) {
+    /// Applies one fault. `wait` is the wait that the reply's own headers ask for.
+    fn apply(
+        &mut self,
+        fault: &Fault,
+        carrier: Option<Carrier>,
+        wait: Option<Duration>,
+        context: &FaultContext<'_>,
+    ) {
         // An earlier fault may have replaced the stream with a plain body.
         let carrier = carrier.filter(|_| !self.whole);
         let sse = carrier == Some(Carrier::Sse);
@@ -106,14 +116,14 @@ impl Timeline {
             Fault::ErrorEvent { error, at, form } if !self.whole => {
                 let place = self.find(*at);
                 let after = self.frames_before(place);
-                let event =
-                    provider::error_event_after(context.asked, *error, *form, after, context.canaries);
+                let FaultContext { asked, canaries, .. } = context;
+                let event = provider::error_event_after(asked, *error, *form, after, wait, canaries);
                 self.end_with_event(place, event);
             }
             // A proxy that does not stream from the upstream cannot get an event. It gets the same failure as
             // an error response with the provider's status.
             Fault::ErrorEvent { error, .. } => {
-                self.replace(provider::error(context.asked, *error, context.canaries));
+                self.replace(provider::error_asking(context.asked, *error, wait, context.canaries));
             }
             Fault::UnknownEvent { at } => {
                 if let Some(carrier) = carrier {

@@ -1,5 +1,7 @@
 //! Faults of the body: invalid responses, and valid ones that are hard to read.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::{compile::FaultContext, plan::WireAction, timeline::Timeline};
@@ -20,10 +22,11 @@ impl Timeline {
         malform: MalformedBody,
         carrier: Option<Carrier>,
         headers: &[HeaderField],
+        wait: Option<Duration>,
         context: &FaultContext<'_>,
     ) {
         if !Fault::Malform(malform).needs(FaultNeed::Json) {
-            let message = provider::malformed(context.asked, malform, context.canaries);
+            let message = provider::malformed(context.asked, malform, wait, context.canaries);
             return self.replace(under(message, headers));
         }
         // An AWS event stream contains lengths and checksums of its frames, so send the answer as a plain
@@ -68,9 +71,7 @@ impl Timeline {
         let completes_frame = at == whole && self.body.len() == whole;
         let last = parts.len().saturating_sub(1);
         let length: usize = parts.iter().map(Bytes::len).sum();
-        if offset > self.length() - self.terminator {
-            self.terminator += length;
-        }
+        self.lengthen(offset, length);
         let writes = parts
             .into_iter()
             .enumerate()

@@ -70,7 +70,7 @@ impl Timeline {
     /// Ends every line with CR LF.
     pub(super) fn crlf(&mut self) {
         let mut last = b'\n';
-        self.rewrite(|bytes| {
+        self.rewrite(|bytes, _| {
             if !bytes.contains(&b'\n') {
                 last = bytes.last().copied().unwrap_or(last);
                 return bytes.clone();
@@ -89,7 +89,7 @@ impl Timeline {
 
     /// Splits the data of each event into several lines. Joined by line feeds, they are the same JSON.
     pub(super) fn multi_line_data(&mut self) {
-        self.rewrite(|bytes| if bytes.contains(&b',') { spread(bytes).into() } else { bytes.clone() });
+        self.rewrite(|bytes, _| if bytes.contains(&b',') { spread(bytes).into() } else { bytes.clone() });
     }
 
     /// Damages a message of an AWS event stream, or inserts one of an unknown type.
@@ -132,35 +132,15 @@ impl Timeline {
 
     /// Inserts a frame after the one that contains `place`.
     fn put(&mut self, place: FaultPosition, bytes: Bytes, completes_frame: bool) {
-        let offset = self.boundary(place);
-        let at = self.split(offset);
-        self.body.insert(at, WireAction::Write { bytes, completes_frame });
+        self.insert_frame(self.boundary(place), bytes, completes_frame);
     }
 
     /// Returns the end of the frame that contains `place`.
     fn boundary(&self, place: FaultPosition) -> usize {
         match place.offset() {
-            0 => 0,
+            offset if self.is_between_frames(offset) => offset,
             offset => self.frame_ends().find(|end| *end >= offset).unwrap_or_else(|| self.length()),
         }
-    }
-
-    /// Applies `change` to the bytes of every write.
-    fn rewrite(&mut self, mut change: impl FnMut(&Bytes) -> Bytes) {
-        let before = self.length();
-        let terminated = before - self.terminator;
-        let (mut offset, mut terminator) = (0, 0);
-        for action in &mut self.body {
-            let WireAction::Write { bytes, .. } = action else { continue };
-            let closing = offset >= terminated;
-            offset += bytes.len();
-            *bytes = change(bytes);
-            if closing {
-                terminator += bytes.len();
-            }
-        }
-        self.terminator = terminator;
-        self.count_again(before);
     }
 }
 

@@ -39,6 +39,11 @@ fn events() -> ProviderMessage {
     message(MessageBody::Events { events, terminator: Some(Bytes::from_static(b"data: [DONE]\n\n")) })
 }
 
+/// The events with the type of server-sent events.
+fn streamed() -> ProviderMessage {
+    ProviderMessage { headers: vec![("content-type".into(), "text/event-stream".into())], ..events() }
+}
+
 fn compiled(message: ProviderMessage, faults: &[Fault]) -> Plan {
     let canaries = Identity { token: "abc".into() }.canaries("main", 1);
     let asked = RequestedCall::plain(Provider::Openai, Api::OpenaiChat, true);
@@ -487,6 +492,54 @@ fn a_ping_is_an_event_for_anthropic_and_a_comment_otherwise() {
     assert!(bytes.starts_with(b"event: ping\ndata: {"));
     let (_, bytes) = answered(Provider::Openai, Api::OpenaiChat, true, &SuccessReply::Ok, ping());
     assert!(bytes.starts_with(b": ping\n\ndata: {"));
+}
+
+#[test]
+fn faults_at_one_point_happen_in_their_order() {
+    let at = Point::AfterEvents(1);
+    let comment = Fault::Comment { at };
+    let insert = || vec![comment.clone(), Fault::UnknownEvent { at }, Fault::Comment { at }];
+    let first = b"data: 1\n\n".to_vec();
+    let inserted = [
+        &b"data: 1\n\n: upfault\n\n"[..],
+        b"event: upfault.unknown\ndata: {\"type\":\"upfault.unknown\"}\n\n: upfault\n\n",
+    ]
+    .concat();
+    for end in [Fault::Hang { at }, Fault::Reset { at }, Fault::Close { at }] {
+        let plan = compiled(streamed(), &[insert(), vec![end.clone()]].concat());
+        assert_eq!(bytes(&plan), inserted, "{plan}");
+        assert_eq!(bytes(&compiled(streamed(), &[end])), first);
+    }
+    let plan = compiled(streamed(), &[insert(), vec![Fault::Truncate { at }]].concat());
+    assert_eq!(bytes(&plan), [&inserted[..], b"data"].concat());
+    let plan = compiled(streamed(), &[comment.clone(), Fault::Delay { at, lasting: second() }]);
+    let waits = |action: &WireAction| matches!(action, WireAction::Wait(_));
+    assert_eq!(plan.actions.iter().position(waits), Some(3), "{plan}");
+    let plan = compiled(streamed(), &[Fault::Delay { at, lasting: second() }, comment]);
+    assert_eq!(plan.actions.iter().position(waits), Some(2), "{plan}");
+}
+
+#[test]
+fn an_error_event_is_sent_before_the_end_after_it() {
+    for at in [Point::AfterEvents(2), Point::BeforeEnd] {
+        let event = Fault::ErrorEvent { error: ErrorName::Overloaded, at: Point::AfterEvents(2), form: None };
+        let plan = compiled(streamed(), &[event, Fault::Reset { at }]);
+        let sent = String::from_utf8(bytes(&plan)).unwrap();
+        assert!(sent.starts_with("data: 1\n\ndata: 2\n\ndata: {\"error\""), "{plan}");
+        assert_eq!(plan.actions.last(), Some(&WireAction::Reset));
+    }
+}
+
+#[test]
+fn inserted_events_do_not_count_as_events_of_the_reply() {
+    let insert = [
+        Fault::UnknownEvent { at: Point::AfterHeaders },
+        Fault::Comment { at: Point::AfterEvents(1) },
+        Fault::Crlf,
+        Fault::Reset { at: Point::AfterEvents(2) },
+    ];
+    let sent = String::from_utf8(bytes(&compiled(streamed(), &insert))).unwrap();
+    assert!(sent.ends_with("data: 1\r\n\r\n: upfault\r\n\r\ndata: 2\r\n\r\n"), "{sent}");
 }
 
 #[test]

@@ -26,6 +26,9 @@ pub(super) struct Timeline {
     pub(super) body: Vec<WireAction>,
     /// The length of the terminator at the end of the body; 0 if there is none.
     pub(super) terminator: usize,
+    /// The offset in the body after the first n frames of the message, at index n, and after everything that
+    /// faults have inserted at that point.
+    own_ends: Vec<usize>,
     /// Whether the body is one plain value and not a stream.
     pub(super) whole: bool,
     /// The offset in the body after which a client cannot read on, because of a fault in the head.
@@ -79,6 +82,7 @@ impl Timeline {
             .filter(|bytes| !bytes.is_empty())
             .map(|bytes| WireAction::Write { bytes, completes_frame: true })
             .collect();
+        let own_ends = std::iter::once(0).chain(ends(&body)).collect();
         let mut framing = framing(&mut headers, whole.then(|| length(&body) as u64));
         if let Some((index, kind)) = awaited {
             body.insert(index, WireAction::Await(kind));
@@ -96,6 +100,7 @@ impl Timeline {
             garbled: false,
             body,
             terminator,
+            own_ends,
             whole,
             unreadable_from: None,
             packets: Packets::Unchanged,
@@ -112,16 +117,17 @@ impl Timeline {
     }
 
     /// Returns the position of `point` in the reply as it is now. A point after the last one of the reply
-    /// means just before its end.
+    /// means just before its end. Events are those of the message, and what earlier faults have inserted at
+    /// the same point comes first: so faults at one point happen in their order.
     pub(super) fn find(&self, point: Point) -> FaultPosition {
         let length = self.length();
         let end = if self.whole { length.saturating_sub(1) } else { length - self.terminator };
         FaultPosition::Body(match point {
             Point::BeforeHeaders => return FaultPosition::BeforeHead,
-            Point::AfterHeaders => 0,
-            Point::AfterEvents(0) if !self.whole => 0,
+            Point::AfterHeaders if self.whole => 0,
             Point::AfterEvents(_) if self.whole => end,
-            Point::AfterEvents(n) => self.frame_ends().nth(n as usize - 1).map_or(end, |at| at.min(end)),
+            Point::AfterHeaders => self.own_ends[0].min(end),
+            Point::AfterEvents(n) => self.own_ends.get(n as usize).map_or(end, |at| (*at).min(end)),
             Point::AfterBytes(n) => usize::try_from(n).map_or(length, |n| n.min(length)),
             Point::BeforeEnd => end,
         })
@@ -166,6 +172,58 @@ impl Timeline {
     pub(super) fn end_with_event(&mut self, place: FaultPosition, event: Bytes) {
         self.end(FaultPosition::Body(place.offset()), WireAction::Finish);
         self.body.push(WireAction::Write { bytes: event, completes_frame: true });
+        let length = self.length();
+        for end in self.own_ends.iter_mut().filter(|end| **end >= place.offset()) {
+            *end = length;
+        }
+    }
+
+    /// Inserts a frame at an offset between two frames.
+    pub(super) fn insert_frame(&mut self, offset: usize, bytes: Bytes, completes_frame: bool) {
+        for end in self.own_ends.iter_mut().filter(|end| **end >= offset) {
+            *end += bytes.len();
+        }
+        let at = self.split(offset);
+        self.body.insert(at, WireAction::Write { bytes, completes_frame });
+    }
+
+    /// Whether an offset is a point between two frames of the message.
+    pub(super) fn is_between_frames(&self, offset: usize) -> bool {
+        offset == 0 || self.own_ends.contains(&offset) || offset == self.length() - self.terminator
+    }
+
+    /// Notes that the frame that contains the offset has become longer by this many bytes.
+    pub(super) fn lengthen(&mut self, offset: usize, by: usize) {
+        for end in self.own_ends.iter_mut().filter(|end| **end > offset) {
+            *end += by;
+        }
+        if offset > self.length() - self.terminator {
+            self.terminator += by;
+        }
+    }
+
+    /// Applies `change` to the bytes of every write. Its second argument says whether it is the last one.
+    pub(super) fn rewrite(&mut self, mut change: impl FnMut(&Bytes, bool) -> Bytes) {
+        let before = self.length();
+        let terminated = before - self.terminator;
+        let last = self.body.iter().rposition(|action| matches!(action, WireAction::Write { .. }));
+        let (mut offset, mut length, mut terminator) = (0, 0, 0);
+        let mut ends = self.own_ends.iter_mut().skip_while(|end| **end == 0).peekable();
+        for (i, action) in self.body.iter_mut().enumerate() {
+            let WireAction::Write { bytes, .. } = action else { continue };
+            let closing = offset >= terminated;
+            offset += bytes.len();
+            *bytes = change(bytes, Some(i) == last);
+            length += bytes.len();
+            if closing {
+                terminator += bytes.len();
+            }
+            while let Some(end) = ends.next_if(|end| **end == offset) {
+                *end = length;
+            }
+        }
+        self.terminator = terminator;
+        self.count_again(before);
     }
 
     /// Removes the terminator, if the reply still has one.
@@ -223,14 +281,7 @@ impl Timeline {
 
     /// Returns the end offset of each whole frame.
     pub(super) fn frame_ends(&self) -> impl Iterator<Item = usize> {
-        self.body
-            .iter()
-            .scan(0, |offset, action| {
-                let WireAction::Write { bytes, completes_frame } = action else { return Some(None) };
-                *offset += bytes.len();
-                Some(completes_frame.then_some(*offset))
-            })
-            .flatten()
+        ends(&self.body)
     }
 
     /// Returns the index in `body` of the action after the first `offset` bytes and the waits there. Splits a
@@ -276,6 +327,17 @@ fn framing(headers: &mut Vec<HeaderField>, whole: Option<u64>) -> Framing {
         _ => true,
     });
     framing
+}
+
+/// Returns the end offset of each whole frame of a body.
+fn ends(body: &[WireAction]) -> impl Iterator<Item = usize> {
+    body.iter()
+        .scan(0, |offset, action| {
+            let WireAction::Write { bytes, completes_frame } = action else { return Some(None) };
+            *offset += bytes.len();
+            Some(completes_frame.then_some(*offset))
+        })
+        .flatten()
 }
 
 fn length(body: &[WireAction]) -> usize {

@@ -157,7 +157,7 @@ impl Usage {
     }
 
     fn state(&self, used_up: Limits, requested: u64, wait: u64) -> LimitState {
-        let standard = LimitState::standard(Limits::None);
+        let standard = LimitState::standard(Limits::None, Duration::ZERO);
         let window = |bucket: &Option<Bucket>, standard| bucket.as_ref().map_or(standard, Bucket::window);
         LimitState {
             requests: window(&self.requests, standard.requests),

@@ -22,17 +22,20 @@ pub struct ErrorRow {
     /// `error.param`; `null` if there is none.
     pub param: Option<String>,
     /// The error text; for a page, its title. `{model}` is replaced with the requested model, `{id}` with the
-    /// id in the path. If a limit is used up, `{limit}`, `{used}`, `{requested}` and `{retry_after}` (`7s`) are
-    /// filled in.
+    /// id in the path, `{retry_after}` (`7s`), `{retry_after_seconds}` (`7`) and `{reset_unix_ms}` with the
+    /// wait. If a limit is used up, `{limit}`, `{used}` and `{requested}` are filled in too.
     pub message: String,
-    /// Additional members of the error object; `{{canary.…}}` is filled in.
+    /// The wait in seconds that the error states, unless the scenario sets another one.
+    #[serde(default = "standard_wait")]
+    pub wait: u32,
+    /// Additional members of the error object; `{{canary.…}}` and the wait are filled in.
     #[serde(default)]
     pub extra: Map<String, Value>,
-    /// Additional members of the body, next to the error object, in OpenAI's forms; `{{canary.…}}` is filled
-    /// in.
+    /// Additional members of the body, next to the error object, in OpenAI's forms; `{{canary.…}}` and the
+    /// wait are filled in.
     #[serde(default)]
     pub body_extra: Map<String, Value>,
-    /// Headers in addition to the profile's.
+    /// Headers in addition to the profile's; `{{canary.…}}` and the wait are filled in.
     #[serde(default)]
     pub headers: IndexMap<String, String>,
     /// The limit that is used up.
@@ -45,6 +48,10 @@ pub struct ErrorRow {
     pub source: String,
     /// The day on which the source was last read. Default: that of the profile.
     pub checked: Option<Date>,
+}
+
+fn standard_wait() -> u32 {
+    7
 }
 
 /// The form of an error's body.

@@ -1,6 +1,6 @@
 //! A provider's responses to requests, for every provider.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -29,14 +29,16 @@ pub(crate) const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
 
 /// The response of a turn before its faults: its reply, error or literal, with the turn's headers set.
 pub fn message(asked: &RequestedCall, turn: &Turn, canaries: &Canaries) -> ProviderMessage {
+    let set = |wanted: &str| turn.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+    let wait = limits::asked_wait(|name| set(name)?.1.as_deref());
     let mut message = match &turn.answer {
         TurnReply::Reply(kind) => reply(asked, kind, canaries),
-        TurnReply::Error(name) => error(asked, *name, canaries),
+        TurnReply::Error(name) => error_asking(asked, *name, wait, canaries),
         TurnReply::Literal { status, body } => literal(asked, *status, body, canaries),
     };
     // `retry-after-ms` gives the same time in another unit: a scenario that sets one header does not intend the two
     // to contradict each other.
-    if turn.headers.contains_key("retry-after") {
+    if set("retry-after").is_some() {
         message.set_header("retry-after-ms", None);
     }
     for (name, value) in &turn.headers {
@@ -46,6 +48,11 @@ pub fn message(asked: &RequestedCall, turn: &Turn, canaries: &Canaries) -> Provi
         );
     }
     message
+}
+
+/// The wait that the headers of a message ask for, if a scenario has set them.
+pub(crate) fn asked_wait(message: &ProviderMessage) -> Option<Duration> {
+    limits::asked_wait(|name| message.header(name))
 }
 
 /// Returns a successful response in the dialect of the requested endpoint.
@@ -72,13 +79,29 @@ pub(crate) fn reply(asked: &RequestedCall, reply: &SuccessReply, canaries: &Cana
     if let Some(api) = asked.api.filter(|api| api.native_provider() == Provider::Bedrock) {
         headers.extend(bedrock::headers(api, reply, asked, canaries));
     }
-    headers.extend(limits::headers(profile.limits, &LimitState::standard(Limits::None)));
+    headers.extend(limits::headers(profile.limits, &LimitState::standard(Limits::None, Duration::ZERO)));
     ProviderMessage { status: 200, headers, body }
 }
 
 /// Returns an error in the provider's own form, with its status, body and headers.
 pub(crate) fn error(asked: &RequestedCall, name: ErrorName, canaries: &Canaries) -> ProviderMessage {
-    refused(asked, row_of(asked, name), canaries)
+    error_asking(asked, name, None, canaries)
+}
+
+/// Like [`error`], for an error that asks the client to wait this long wherever it states a wait.
+pub(crate) fn error_asking(
+    asked: &RequestedCall,
+    name: ErrorName,
+    wait: Option<Duration>,
+    canaries: &Canaries,
+) -> ProviderMessage {
+    let row = row_of(asked, name);
+    written(asked, row, &form::message(row, asked, canaries), &standard(row, wait), canaries)
+}
+
+/// The state of the limits that an error reports without an account.
+fn standard(row: &ErrorRow, wait: Option<Duration>) -> LimitState {
+    LimitState::standard(row.limits, wait.unwrap_or(Duration::from_secs(row.wait.into())))
 }
 
 /// Returns the error of a used-up limit, with headers that report the state of the limits.
@@ -130,7 +153,7 @@ pub(crate) fn show_limits(
 
 fn refused(asked: &RequestedCall, row: &ErrorRow, canaries: &Canaries) -> ProviderMessage {
     let text = form::message(row, asked, canaries);
-    written(asked, row, &text, &LimitState::standard(row.limits), canaries)
+    written(asked, row, &text, &standard(row, None), canaries)
 }
 
 fn written(
@@ -150,7 +173,7 @@ fn written(
         headers.extend(own_headers(profile, canaries));
         return ProviderMessage { status: row.status, headers, body };
     }
-    let row = &with_own_type(asked, row);
+    let row = &limits::fill_in_row(&with_own_type(asked, row), limits);
     let written = google::framed(form, asked, form::written(form, row, text, canaries));
     let mut headers = Vec::new();
     headers.extend(written.content_type.map(|kind| header("content-type", kind)));
@@ -201,19 +224,23 @@ pub(crate) fn error_event(
     form: Option<EventForm>,
     canaries: &Canaries,
 ) -> Bytes {
-    error_event_after(asked, name, form, 0, canaries)
+    error_event_after(asked, name, form, 0, None, canaries)
 }
 
-/// Like [`error_event`], after `after` events of the stream: some dialects number their events.
+/// Like [`error_event`], after `after` events of the stream: some dialects number their events. The error asks the
+/// client to wait this long wherever it states a wait.
 pub(crate) fn error_event_after(
     asked: &RequestedCall,
     name: ErrorName,
     form: Option<EventForm>,
     after: usize,
+    wait: Option<Duration>,
     canaries: &Canaries,
 ) -> Bytes {
-    let row = &with_own_type(asked, row_of(asked, name));
-    let text = limits::fill_in(&form::message(row, asked, canaries), &LimitState::standard(row.limits));
+    let row = row_of(asked, name);
+    let limits = standard(row, wait);
+    let row = &limits::fill_in_row(&with_own_type(asked, row), &limits);
+    let text = limits::fill_in(&form::message(row, asked, canaries), &limits);
     let api = asked.api.unwrap_or(Api::OpenaiChat);
     let own_event = stream_error::of(profile::of(asked.provider), api);
     // A stream cannot contain a page of the network in front of the provider: the event has the provider's own form.

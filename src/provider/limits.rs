@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::{
-    catalogue::{LimitStyle, Limits},
+    catalogue::{ErrorRow, LimitStyle, Limits},
     content::created,
     header::{HeaderField, header},
 };
@@ -35,11 +37,10 @@ pub(crate) struct LimitState {
 }
 
 impl LimitState {
-    /// The state that a mock without an account reports.
-    pub(crate) fn standard(used_up: Limits) -> Self {
+    /// The state that a mock without an account reports: the limit is used up for `wait`.
+    pub(crate) fn standard(used_up: Limits, wait: Duration) -> Self {
         let window = |used: bool, limit, left, least, ms| {
-            let (remaining, reset) =
-                if used { (least, Duration::from_secs(7)) } else { (left, Duration::from_millis(ms)) };
+            let (remaining, reset) = if used { (least, wait) } else { (left, Duration::from_millis(ms)) };
             LimitWindow { limit, remaining, reset }
         };
         Self {
@@ -47,19 +48,58 @@ impl LimitState {
             tokens: window(used_up == Limits::Tokens, 30_000, 29_972, 407, 56),
             used_up,
             requested: if used_up == Limits::Tokens { 3907 } else { 1 },
-            retry_after: Duration::from_secs(7),
+            retry_after: wait,
         }
     }
 }
 
-/// Fills in `{limit}`, `{used}`, `{requested}` and `{retry_after}` of the limit that is used up.
+/// Fills in `{limit}`, `{used}` and `{requested}` of the limit that is used up, and the wait.
 pub(super) fn fill_in(text: &str, state: &LimitState) -> String {
     let window = if state.used_up == Limits::Tokens { state.tokens } else { state.requests };
     text.replace("{limit}", &window.limit.to_string())
         .replace("{used}", &window.limit.saturating_sub(window.remaining).to_string())
         .replace("{requested}", &state.requested.to_string())
         .replace("{retry_after}", &go_duration(state.retry_after))
+        .replace("{retry_after_seconds}", &seconds(state.retry_after))
+        .replace("{reset_unix_ms}", &(created() as u128 * 1000 + state.retry_after.as_millis()).to_string())
 }
+
+/// Fills in every text of a JSON value.
+fn fill_in_value(value: &mut Value, state: &LimitState) {
+    match value {
+        Value::String(text) if text.contains('{') => *text = fill_in(text, state),
+        Value::Array(items) => items.iter_mut().for_each(|item| fill_in_value(item, state)),
+        Value::Object(members) => members.values_mut().for_each(|member| fill_in_value(member, state)),
+        _ => {}
+    }
+}
+
+/// Fills in the members and headers of a row, so that they state the same wait as its text.
+pub(super) fn fill_in_row(row: &ErrorRow, state: &LimitState) -> ErrorRow {
+    let mut row = row.clone();
+    row.extra.values_mut().chain(row.body_extra.values_mut()).for_each(|value| fill_in_value(value, state));
+    row.headers.values_mut().for_each(|value| *value = fill_in(value, state));
+    row
+}
+
+/// The wait that a scenario's header asks for: `retry-after-ms`, otherwise `retry-after` in seconds or as a date,
+/// which counts from the mock's own fixed time. A date in the past and a negative number ask for no wait. `None`
+/// if neither header is a number or a date.
+pub(super) fn asked_wait<'h>(header: impl Fn(&str) -> Option<&'h str>) -> Option<Duration> {
+    let number = |name, unit: f64| {
+        let number = header(name)?.trim().parse::<f64>().ok().filter(|number| number.is_finite())?;
+        Duration::try_from_secs_f64((number * unit).clamp(0.0, LONGEST_WAIT)).ok()
+    };
+    let date = || {
+        let date =
+            jiff::Timestamp::try_from(httpdate::parse_http_date(header("retry-after")?.trim()).ok()?).ok()?;
+        Some(Duration::from_secs(u64::try_from(date.as_second() - created()).unwrap_or_default()))
+    };
+    number("retry-after-ms", 0.001).or_else(|| number("retry-after", 1.0)).or_else(date)
+}
+
+/// A hundred years, in seconds: an HTTP date can be as far away.
+const LONGEST_WAIT: f64 = 3.2e9;
 
 /// Returns the headers of a style, with names in lower case. If a limit is used up, the headers that say when to
 /// retry come first.
@@ -141,7 +181,7 @@ fn together(LimitState { requests, tokens, .. }: &LimitState, headers: &mut Vec<
     headers.extend(rows.map(|(name, value)| header(name, value)));
 }
 
-/// Formats a duration like Go's `Duration.String`: `7s`, `120ms`, `1m0.5s`.
+/// Formats a duration like Go's `Duration.String`: `7s`, `120ms`, `1m0.5s`, `1h0m0s`.
 fn go_duration(time: Duration) -> String {
     if time < Duration::from_secs(1) {
         return format!("{}ms", time.as_millis());
@@ -152,7 +192,11 @@ fn go_duration(time: Duration) -> String {
     } else {
         format!("{}", seconds as f64 / 1000.0)
     };
-    if minutes == 0 { format!("{seconds}s") } else { format!("{minutes}m{seconds}s") }
+    match (minutes / 60, minutes % 60) {
+        (0, 0) => format!("{seconds}s"),
+        (0, minutes) => format!("{minutes}m{seconds}s"),
+        (hours, minutes) => format!("{hours}h{minutes}m{seconds}s"),
+    }
 }
 
 #[cfg(test)]
@@ -161,10 +205,35 @@ mod tests {
 
     #[test]
     fn durations_are_written_as_go_writes_them() {
-        for (ms, text) in
-            [(0, "0ms"), (56, "56ms"), (7000, "7s"), (3890, "3.89s"), (60_000, "1m0s"), (60_500, "1m0.5s")]
-        {
+        for (ms, text) in [
+            (0, "0ms"),
+            (56, "56ms"),
+            (7000, "7s"),
+            (3890, "3.89s"),
+            (60_000, "1m0s"),
+            (60_500, "1m0.5s"),
+            (3_600_000, "1h0m0s"),
+        ] {
             assert_eq!(go_duration(Duration::from_millis(ms)), text);
         }
+    }
+
+    #[test]
+    fn a_header_asks_for_milliseconds_seconds_or_a_date() {
+        let wait = |name: &'static str, value: &'static str| {
+            asked_wait(|asked| (asked == name).then_some(value)).map(|wait| wait.as_millis())
+        };
+        assert_eq!(wait("retry-after", "27"), Some(27_000));
+        assert_eq!(wait("retry-after", "1.5"), Some(1500));
+        assert_eq!(wait("retry-after-ms", "650"), Some(650));
+        assert_eq!(wait("retry-after", "Tue, 14 Nov 2023 22:13:27 GMT"), Some(7000));
+        for none in ["0", "-1", "Sun, 06 Nov 1994 08:49:37 GMT"] {
+            assert_eq!(wait("retry-after", none), Some(0), "{none}");
+        }
+        for text in ["soon", "", "inf", "NaN"] {
+            assert_eq!(wait("retry-after", text), None, "{text}");
+        }
+        let both = |name: &str| Some(if name == "retry-after" { "1" } else { "650" });
+        assert_eq!(asked_wait(both), Some(Duration::from_millis(650)));
     }
 }

@@ -1,10 +1,12 @@
 //! Responses with status 200 and an invalid body.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::{
     catalogue::ErrorBodyForm,
-    dialect::{error, network_headers, own_headers, reply},
+    dialect::{error_asking, network_headers, own_headers, reply},
     form,
     header::header,
     message::{MessageBody, ProviderMessage},
@@ -16,10 +18,12 @@ use crate::{
     scenario::{MalformedBody, SuccessReply},
 };
 
-/// Returns a response with status 200 and an invalid body.
+/// Returns a response with status 200 and an invalid body. An error in it asks the client to wait this long
+/// wherever it states a wait.
 pub(crate) fn malformed(
     asked: &RequestedCall,
     malform: MalformedBody,
+    wait: Option<Duration>,
     canaries: &Canaries,
 ) -> ProviderMessage {
     let body = match malform {
@@ -48,7 +52,7 @@ pub(crate) fn malformed(
             return reply(&RequestedCall { stream: false, ..asked.clone() }, &SuccessReply::Ok, canaries);
         }
         MalformedBody::Error(name) => {
-            let mut message = error(asked, name, canaries);
+            let mut message = error_asking(asked, name, wait, canaries);
             message.status = 200;
             return message;
         }

@@ -41,12 +41,13 @@ pub use catalogue::SourceConfidence;
 pub(crate) use catalogue::{ErrorBodyForm, ErrorRow};
 #[cfg(test)]
 pub(crate) use content::{content_pieces, tool_argument_pieces};
-#[cfg(test)]
-pub(crate) use dialect::error_event;
 pub use dialect::message;
 pub(crate) use dialect::{
-    MAX_REQUEST_BYTES, base_path, error, error_event_after, read, read_with, reply, show_limits, too_large,
+    MAX_REQUEST_BYTES, asked_wait, base_path, error_asking, error_event_after, read, read_with, reply,
+    show_limits, too_large,
 };
+#[cfg(test)]
+pub(crate) use dialect::{error, error_event};
 pub(crate) use endpoint::{AZURE_VERSION, endpoint, endpoint_pattern, fill_pattern};
 pub(crate) use header::{HeaderField, owned_headers};
 pub(crate) use malformed::malformed;

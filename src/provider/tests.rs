@@ -2,12 +2,14 @@
 
 mod compatible;
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::{
     observation::{Canaries, Identity},
     provider::{self, Header, ReceivedCall, RequestedCall},
-    scenario::{Api, ErrorName, MalformedBody, Provider},
+    scenario::{Api, ErrorName, MalformedBody, Provider, Turn, TurnReply},
 };
 
 fn canaries() -> Canaries {
@@ -89,11 +91,11 @@ fn used_up_limits_say_when_to_retry() {
 fn malformed_responses_are_invalid() {
     for malform in [MalformedBody::NotJson, MalformedBody::Empty, MalformedBody::Html, MalformedBody::CutJson]
     {
-        let message = provider::malformed(&asked(), malform, &canaries());
+        let message = provider::malformed(&asked(), malform, None, &canaries());
         assert_eq!(message.status, 200);
         assert!(serde_json::from_str::<Value>(&message.text()).is_err(), "{malform:?}");
     }
-    let error = provider::malformed(&asked(), MalformedBody::Error(ErrorName::Quota), &canaries());
+    let error = provider::malformed(&asked(), MalformedBody::Error(ErrorName::Quota), None, &canaries());
     assert_eq!(error.status, 200);
     assert!(error.text().contains("insufficient_quota"));
 }
@@ -111,4 +113,32 @@ fn unknown_paths_and_methods_get_openais_own_errors() {
     assert!(unknown.text().contains("Invalid URL (POST /v1/nothing)"));
     let method = read("GET", "/v1/chat/completions").unwrap_err();
     assert_eq!((method.status, method.header("allow")), (405, Some("POST")));
+}
+
+#[test]
+fn everything_in_an_error_that_states_a_wait_follows_the_header_of_the_turn() {
+    let standard = ["7", "7s", "7000", "86400", "1700000007", "1700000007000", "27Z"];
+    for provider in Provider::ALL.iter().copied() {
+        for name in ErrorName::ALL.iter().copied() {
+            let turn = Turn {
+                answer: TurnReply::Error(name),
+                headers: [("Retry-After".to_owned(), Some("4321".to_owned()))].into_iter().collect(),
+                faults: vec![],
+            };
+            let asked = RequestedCall::plain(provider, Api::OpenaiChat, false);
+            let message = provider::message(&asked, &turn, &canaries());
+            let wait = provider::asked_wait(&message);
+            assert_eq!(wait, Some(Duration::from_secs(4321)), "{provider} {name}");
+            let event = provider::error_event_after(&asked, name, None, 0, wait, &canaries());
+            let text =
+                format!("{:?} {} {}", message.headers, message.text(), String::from_utf8_lossy(&event));
+            // The pages of networks contain numbers and state no wait.
+            let is_page = message.header("content-type").is_some_and(|kind| kind.starts_with("text/html"));
+            let stated: Vec<&str> = text
+                .split(|c: char| !c.is_ascii_alphanumeric())
+                .filter(|word| standard.contains(word))
+                .collect();
+            assert!(is_page || stated.is_empty(), "{provider} {name}: {stated:?} in {text}");
+        }
+    }
 }

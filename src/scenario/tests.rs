@@ -231,11 +231,10 @@ deployments:
         - delay: {at: before_headers, for: 10ms}
         - drip: {bytes_per_second: 100}
         - error_event: {error: internal, at: {after_events: 2}}
-        - drop_terminator
     - reply: tool_call
       faults: [{malform: {error: quota}}]
     - reply: non_ascii
-      faults: [{latency: {before: each_event, time: {normal: {mean: 10ms, deviation: 2ms}}}}, split_characters]
+      faults: [{latency: {before: each_event, time: {normal: {mean: 10ms, deviation: 2ms}}}}, split_characters, drop_terminator]
   backup: [{reply: ok}]
   gone: [{faults: [refuse]}]
 transport: tls

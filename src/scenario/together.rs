@@ -4,7 +4,8 @@ use super::{
     check::FileChecker,
     diagnostic::Diagnostic,
     fault::{
-        ConnectionFault, ContentEncodingFault, Fault, FaultNeed, FaultStage, MalformedBody, ReplyPart as Part,
+        ConnectionFault, ContentEncodingFault, Fault, FaultNeed, FaultStage, LatencyPlace, MalformedBody,
+        Point, ReplyPart as Part,
     },
     located::Located,
 };
@@ -50,11 +51,20 @@ const CLASHES: &[Clash] = &[
     Clash {
         applies: |first, second| {
             let fails = |fault: &Fault| matches!(fault, Fault::ErrorEvent { .. });
-            (fails(first) && *second == Fault::DuplicateTerminator)
-                || (*first == Fault::DuplicateTerminator && fails(second))
+            let terminates =
+                |fault: &Fault| matches!(fault, Fault::DropTerminator | Fault::DuplicateTerminator);
+            (fails(first) && terminates(second)) || (terminates(first) && fails(second))
         },
-        what: "never happens: a stream that ends in an error has no terminator to send twice",
-        help: "keep one of `error_event` and `duplicate_terminator`",
+        what: "never happens: a stream that ends in an error has no terminator",
+        help: "keep one of the two: after an `error_event` no terminator is sent",
+    },
+    Clash {
+        applies: |first, second| {
+            let end = second.at().filter(|_| second.is_final() || matches!(second, Fault::ErrorEvent { .. }));
+            end.zip(takes_effect(first)).is_some_and(|(end, point)| end.is_before(point))
+        },
+        what: "ends the response before the point at which an earlier fault of the list takes effect",
+        help: "faults at one point happen in their order: write the same point twice, or put the two into separate turns",
     },
     Clash {
         applies: |first, second| called(first) == called(second) && !first.traits().repeats,
@@ -156,6 +166,23 @@ fn both_change(first: &Fault, second: &Fault, part: Part) -> bool {
 /// Whether two faults are these, in any order.
 fn are(first: &Fault, second: &Fault, these: [&Fault; 2]) -> bool {
     [first, second] == these || [second, first] == these
+}
+
+/// The point at which a fault takes effect, if it is the same in every response.
+fn takes_effect(fault: &Fault) -> Option<Point> {
+    match fault {
+        Fault::DropTerminator | Fault::DuplicateTerminator => Some(Point::BeforeEnd),
+        Fault::Latency(latency) => match latency.before {
+            LatencyPlace::FirstByte => None,
+            LatencyPlace::EachEvent => Some(Point::AfterEvents(1)),
+            LatencyPlace::End => Some(Point::BeforeEnd),
+        },
+        _ if fault.at().is_some() => fault.at(),
+        _ if [Part::Pieces, Part::Packets, Part::Events].iter().any(|part| fault.changes(*part)) => {
+            Some(Point::AfterBytes(1))
+        }
+        _ => edits_the_reply(fault).then_some(Point::AfterHeaders),
+    }
 }
 
 /// Whether it changes something that a later fault can replace.

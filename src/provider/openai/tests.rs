@@ -211,7 +211,7 @@ fn an_error_in_a_responses_stream_has_the_recorded_or_the_requested_form() {
     let asked = asked(Api::OpenaiResponses, json!({"stream": true}));
     let shown = [None, Some(EventForm::Flat), Some(EventForm::Failed), Some(EventForm::Named), Some(EventForm::Unnamed)]
         .map(|form| {
-            let frame = provider::error_event_after(&asked, ErrorName::Quota, form, 2, &canaries());
+            let frame = provider::error_event_after(&asked, ErrorName::Quota, form, 2, None, &canaries());
             let events: Vec<_> = parsed(&frame)
                 .into_iter()
                 .map(|(name, mut data)| {
@@ -238,7 +238,8 @@ fn an_error_in_a_responses_stream_has_the_recorded_or_the_requested_form() {
     unnamed:
        {"error":{"message":"You exceeded your current quota… (canary-msg-abc123-main-1)","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}
     "#);
-    let bare = provider::error_event_after(&asked, ErrorName::Quota, Some(EventForm::Bare), 2, &canaries());
+    let bare =
+        provider::error_event_after(&asked, ErrorName::Quota, Some(EventForm::Bare), 2, None, &canaries());
     assert!(serde_json::from_slice::<Value>(&bare).unwrap()["error"].is_object());
 }
 

@@ -24,6 +24,29 @@ pub enum Point {
 }
 
 impl Point {
+    /// Whether it comes before another point in every response that has both. False if only the response could
+    /// tell: bytes and events are counted separately.
+    pub(crate) fn is_before(self, other: Self) -> bool {
+        match (self.from_headers(), other.from_headers()) {
+            (Self::AfterEvents(a), Self::AfterEvents(b)) => a < b,
+            (Self::AfterBytes(a), Self::AfterBytes(b)) => a < b,
+            (Self::AfterEvents(_), Self::AfterBytes(_)) | (_, Self::BeforeHeaders) => false,
+            (Self::AfterBytes(_), Self::AfterEvents(_) | Self::BeforeEnd) | (Self::BeforeEnd, _) => false,
+            (Self::AfterHeaders, to) => to != Self::AfterHeaders,
+            (Self::AfterEvents(_) | Self::AfterBytes(_), Self::AfterHeaders) => false,
+            (Self::AfterEvents(_), Self::BeforeEnd) => true,
+            (Self::BeforeHeaders, _) => true,
+        }
+    }
+
+    /// The same point, with its usual name if it is directly after the headers.
+    fn from_headers(self) -> Self {
+        match self {
+            Self::AfterEvents(0) | Self::AfterBytes(0) => Self::AfterHeaders,
+            point => point,
+        }
+    }
+
     /// The default for faults whose point may be left out.
     pub(super) fn after_headers() -> Self {
         Self::AfterHeaders

@@ -62,6 +62,14 @@ fn contradicting_faults_are_refused() {
         "{split: {bytes: 1}}, split_characters",
         "drop_terminator, duplicate_terminator",
         "duplicate_terminator, {error_event: {error: internal, at: before_end}}",
+        "{error_event: {error: internal, at: before_end}}, drop_terminator",
+        "{comment: {at: {after_events: 2}}}, {hang: {at: {after_events: 1}}}",
+        "{ping: {at: before_end}}, {reset: {at: {after_events: 3}}}",
+        "{delay: {at: {after_events: 2}, for: 1s}}, {error_event: {error: internal, at: {after_events: 1}}}",
+        "duplicate_terminator, {close: {at: {after_events: 3}}}",
+        "{content_type: wrong}, {reset: {at: before_headers}}",
+        "crlf, {hang: {at: after_headers}}",
+        "{latency: {before: end, time: {fixed: 1s}}}, {truncate: {at: {after_events: 1}}}",
         "crlf, crlf",
         "{content_encoding: cut_gzip}, {comment: {at: after_headers}}",
         "{http1: short_content_length}, {content_encoding: double_gzip}",
@@ -108,7 +116,23 @@ fn contradicting_faults_are_refused() {
     drop_terminator, duplicate_terminator
       `duplicate_terminator` contradicts the other: a stream ends without its terminator, or has two [2]
     duplicate_terminator, {error_event: {error: internal, at: before_end}}
-      `error_event` never happens: a stream that ends in an error has no terminator to send twice [2]
+      `error_event` never happens: a stream that ends in an error has no terminator [2]
+    {error_event: {error: internal, at: before_end}}, drop_terminator
+      `drop_terminator` never happens: a stream that ends in an error has no terminator [2]
+    {comment: {at: {after_events: 2}}}, {hang: {at: {after_events: 1}}}
+      `hang` ends the response before the point at which an earlier fault of the list takes effect [2]
+    {ping: {at: before_end}}, {reset: {at: {after_events: 3}}}
+      `reset` ends the response before the point at which an earlier fault of the list takes effect [2]
+    {delay: {at: {after_events: 2}, for: 1s}}, {error_event: {error: internal, at: {after_events: 1}}}
+      `error_event` ends the response before the point at which an earlier fault of the list takes effect [2]
+    duplicate_terminator, {close: {at: {after_events: 3}}}
+      `close` ends the response before the point at which an earlier fault of the list takes effect [2]
+    {content_type: wrong}, {reset: {at: before_headers}}
+      `reset` ends the response before the point at which an earlier fault of the list takes effect [2]
+    crlf, {hang: {at: after_headers}}
+      `hang` ends the response before the point at which an earlier fault of the list takes effect [2]
+    {latency: {before: end, time: {fixed: 1s}}}, {truncate: {at: {after_events: 1}}}
+      `truncate` ends the response before the point at which an earlier fault of the list takes effect [2]
     crlf, crlf
       `crlf` is specified twice [2]
     {content_encoding: cut_gzip}, {comment: {at: after_headers}}
@@ -124,6 +148,25 @@ fn contradicting_faults_are_refused() {
     {malform: {very_large: 16777217}}, {content_encoding: double_gzip}
       `content_encoding` compresses the body before it is sent, and the body is too large [2]
     ");
+}
+
+#[test]
+fn faults_at_one_point_or_before_the_end_of_the_reply_are_possible() {
+    for pair in [
+        "{comment: {at: {after_events: 1}}}, {hang: {at: {after_events: 1}}}",
+        "{error_event: {error: internal, at: {after_events: 2}}}, {reset: {at: {after_events: 2}}}",
+        "{error_event: {error: internal, at: {after_events: 2}}}, {reset: {at: before_end}}",
+        "{ping: {at: after_headers}}, {close: {at: {after_events: 0}}}",
+        "{comment: {at: {after_events: 1}}}, {reset: {at: {after_bytes: 900}}}",
+        "{delay: {at: before_headers, for: 1s}}, {reset: {at: before_headers}}",
+        "{http1: {interim: 103}}, {reset: {at: before_headers}}",
+        "{content_type: wrong}, {reset: {at: after_headers}}",
+        "drop_terminator, {reset: {at: before_end}}",
+    ] {
+        if let Err(refused) = load_text("x", "f", &list(pair)) {
+            panic!("{pair}: {:?}", refused.0);
+        }
+    }
 }
 
 #[test]
