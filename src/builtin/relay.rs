@@ -136,7 +136,10 @@ impl StreamRelay {
     }
 
     fn take(&mut self, piece: StreamPiece) {
-        self.is_over |= piece.kind.is_last();
+        self.is_over |= match &self.extension {
+            None => piece.kind.is_last(),
+            Some(extension) => !extension.reads_on(&piece),
+        };
         let mut send = |piece: StreamPiece| {
             let bytes = self.shared.extension.content(piece.bytes);
             if !bytes.is_empty() {

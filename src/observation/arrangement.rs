@@ -38,6 +38,12 @@ pub struct Arrangement {
     /// How often the proxy retries, if a scenario cannot set it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own_retries: Option<OwnRetries>,
+    /// The addresses of mocks of other cases that occur in a response of this case, which they never should.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreign_addresses: Vec<String>,
+    /// Whether the proxy's definition says that it answers a request like an earlier one from a cache.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub caches: bool,
     /// The parts of the proxy's own messages that vary from run to run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volatile: Vec<Volatile>,
@@ -64,10 +70,14 @@ impl Arrangement {
         }
     }
 
-    /// The deployments that a request can reach, in order: the fallback chain from the first deployment, or
-    /// only the other deployment that the request addresses.
+    /// The deployments that a request can reach: the group of the deployment that it addresses, in any order; or, in
+    /// order, the fallback chain from the first deployment, or only the other deployment that the request addresses.
     pub fn chain(&self, to: Option<&str>) -> Vec<&str> {
         let first = self.deployments.first().map(|deployment| deployment.name.as_str());
+        let group = &self.proxy.group;
+        if to.or(first).is_some_and(|to| group.iter().any(|member| member == to)) {
+            return group.iter().map(String::as_str).collect();
+        }
         match self.deployments.iter().find(|deployment| Some(deployment.name.as_str()) == to) {
             Some(other) if Some(other.name.as_str()) != first => vec![&other.name],
             _ if self.proxy.fallback.is_empty() => first.into_iter().collect(),

@@ -78,11 +78,26 @@ pub struct SentReply {
     /// The close frame with which the mock ended a WebSocket session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<ReceivedClose>,
+    /// The pauses of at least half a second in the body.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pauses: Vec<SentPause>,
     /// If the client left during a reply without a wait: how the mock was going to end the reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_at_once: Option<AttemptEnd>,
     /// The largest error of the injected waits, in milliseconds.
     pub timer_error_ms: f64,
+}
+
+/// A pause in a body: nothing was sent for this time.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
+pub struct SentPause {
+    /// The number of body bytes that were sent before it.
+    pub after_bytes: u64,
+    /// Its begin, in milliseconds since the case began.
+    pub from_ms: f64,
+    /// Its end, or that of the attempt if the client left during the pause; `None` if the attempt is still open.
+    pub until_ms: Option<f64>,
 }
 
 impl Attempt {
@@ -157,6 +172,16 @@ impl SentReply {
         } else {
             Cow::Borrowed(self.body.as_bytes())
         }
+    }
+
+    /// The reply as far as it was sent before a pause.
+    pub fn before(&self, pause: &SentPause) -> Self {
+        let mut before = self.clone();
+        let body = self.body_bytes();
+        let end = usize::try_from(pause.after_bytes).unwrap_or(usize::MAX).min(body.len());
+        before.set_body(&body[..end]);
+        before.bytes = pause.after_bytes;
+        before
     }
 
     /// The first header with this name (in lower case).

@@ -4,6 +4,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::StepName;
+
 /// The prefix of every provider key.
 const KEY: &str = "sk-canary-";
 
@@ -34,9 +36,37 @@ impl Identity {
         format!("{KEY}{}-{deployment}", self.token)
     }
 
+    /// What the caller asks about in a request of a run of the case, whose number is 1-based. No other request asks
+    /// about it, so that a cache never has a response for it. All topics have the same length, because accounts count
+    /// the tokens of a request.
+    pub fn topic(&self, step: StepName, run: u32) -> String {
+        let n = match step {
+            StepName::Step(n) => n,
+            StepName::Recovery => 0,
+        };
+        format!("{} {n:02}{run:02}", self.token)
+    }
+
+    /// The topic in the text of a request, if it contains one.
+    pub fn topic_in<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let start = text.find(&format!("{} ", self.token))?;
+        let number = start + self.token.len() + 1;
+        let digits = text[number..].bytes().take_while(u8::is_ascii_digit).count();
+        (digits >= 4).then(|| &text[start..number + digits])
+    }
+
     /// Whether `text` contains a provider key of any case.
     pub fn contains_key(text: &str) -> bool {
         text.contains(KEY)
+    }
+
+    /// The provider keys of any case in a text.
+    pub fn keys_in(text: &str) -> impl Iterator<Item = &str> {
+        text.match_indices(KEY).map(|(start, _)| {
+            let rest = &text[start..];
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(rest.len());
+            rest[..end].trim_end_matches('-')
+        })
     }
 
     /// The token and the deployment in a provider key.
@@ -176,6 +206,26 @@ mod tests {
         );
         for planted in planted(&text) {
             assert!(planted.token.ends_with(planted.stem) && text.contains(planted.token));
+        }
+    }
+
+    #[test]
+    fn the_topic_of_a_request_is_found_in_its_text() {
+        let identity = Identity { token: "abc234".to_owned() };
+        let topics = [
+            (StepName::Step(1), 1),
+            (StepName::Step(12), 1),
+            (StepName::Step(1), 2),
+            (StepName::Recovery, 1),
+        ]
+        .map(|(step, run)| identity.topic(step, run));
+        assert_eq!(topics, ["abc234 0101", "abc234 1201", "abc234 0102", "abc234 0001"]);
+        for topic in &topics {
+            let text = format!("{{\"prompt\":\"Say {topic}.\"}}");
+            assert_eq!(identity.topic_in(&text), Some(topic.as_str()));
+        }
+        for text in ["Say abc234.", "abc234 .", "upfault-abc234-primary", "Say hello."] {
+            assert_eq!(identity.topic_in(text), None, "{text}");
         }
     }
 

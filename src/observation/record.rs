@@ -41,7 +41,7 @@ impl Observation {
     ///
     /// Steps of a case run one after the other, so the time of arrival identifies the exchange. A request
     /// that the proxy sends after an exchange has ended (a late retry) still belongs to that exchange.
-    /// Concurrent exchanges have different deployments, which distinguish their attempts.
+    /// Concurrent exchanges have different deployments or different topics, which distinguish their attempts.
     pub fn attempts_of<'a>(&'a self, exchange: &'a Exchange) -> impl Iterator<Item = &'a Attempt> {
         let together = self.sent_together(exchange);
         let from = together.iter().map(|one| one.sent_ms).fold(exchange.sent_ms, f64::min);
@@ -54,10 +54,16 @@ impl Observation {
             .fold(f64::INFINITY, f64::min);
         let apart = together.len() > 1;
         let chain = self.arrangement.chain(exchange.to.as_deref());
+        let identity = &self.arrangement.identity;
+        let own_topic = identity.topic_in(&exchange.request_body);
+        let is_own = move |attempt: &Attempt| {
+            chain.contains(&attempt.deployment.as_str())
+                && identity
+                    .topic_in(&attempt.body)
+                    .is_none_or(|asked| own_topic.is_none_or(|own| asked == own))
+        };
         self.attempts.iter().filter(move |attempt| {
-            attempt.at_ms >= from
-                && attempt.at_ms < next
-                && (!apart || chain.contains(&attempt.deployment.as_str()))
+            attempt.at_ms >= from && attempt.at_ms < next && (!apart || is_own(attempt))
         })
     }
 

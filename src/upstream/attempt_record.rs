@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     fault::Framing,
-    observation::{Attempt, AttemptEnd, Identity, ReceivedClose, SentReply},
+    observation::{Attempt, AttemptEnd, Identity, ReceivedClose, SentPause, SentReply},
     provider::owned_headers,
     scenario::{Api, Turn},
     wire::content_coding,
@@ -36,9 +36,19 @@ pub(super) struct Record {
     pub(super) heard: String,
     pub(super) closed: Option<ReceivedClose>,
     pub(super) timer_error_ms: f64,
+    pub(super) pauses: Vec<Pause>,
     pub(super) ends_at_once: Option<AttemptEnd>,
     pub(super) end: AttemptEnd,
     pub(super) ended: Option<Instant>,
+}
+
+/// A long pause in a body.
+pub(super) struct Pause {
+    /// The number of body bytes before it.
+    pub(super) after: u64,
+    pub(super) from: Instant,
+    /// `None` until it is over.
+    pub(super) until: Option<Instant>,
 }
 
 /// A request that has reached a deployment.
@@ -63,6 +73,7 @@ impl Record {
             heard: String::new(),
             closed: None,
             timer_error_ms: 0.0,
+            pauses: Vec::new(),
             ends_at_once: None,
             end: AttemptEnd::Open,
             ended: None,
@@ -76,6 +87,11 @@ impl Record {
         let prepared = self.prepared.as_ref().map(|(reply, kept)| SentBytes::of(reply, &stem(), *kept));
         let SentBytes { head, body: sent_body, bytes, frames, broken_after } =
             prepared.as_ref().unwrap_or(&self.sent);
+        let pause = |pause: &Pause| SentPause {
+            after_bytes: pause.after,
+            from_ms: millis(epoch, pause.from),
+            until_ms: pause.until.or(self.ended).map(|until| millis(epoch, until)),
+        };
         let mut sent = SentReply {
             bytes: *bytes,
             frames: *frames,
@@ -83,6 +99,7 @@ impl Record {
             doubtful: self.doubtful,
             closed: self.closed.clone(),
             timer_error_ms: self.timer_error_ms,
+            pauses: self.pauses.iter().map(pause).collect(),
             ends_at_once: self.ends_at_once.filter(|_| self.end == AttemptEnd::ClientLeft),
             ..SentReply::default()
         };

@@ -1,13 +1,16 @@
 //! Writes the ledger's record of one attempt.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    attempt_record::Record,
+    attempt_record::{Pause, Record},
     ledger_budget::{LedgerBudget, MAX_KEPT_BODY},
     locked::locked,
     prepared_reply::PreparedReply,
@@ -19,6 +22,9 @@ use crate::{
     observation::{AttemptEnd, ReceivedClose},
     scenario::{Api, Turn},
 };
+
+/// The shortest pause that is recorded.
+const LONG_PAUSE: Duration = Duration::from_millis(500);
 
 /// Writes the record of one attempt. If it is dropped before an end was written, the client has left, unless
 /// the case itself is over.
@@ -107,6 +113,22 @@ impl AttemptRecorder {
     /// Records that everything so far has been sent.
     pub(super) fn flushed(&mut self) {
         locked(&self.record).sent.append(std::mem::take(&mut self.unflushed));
+    }
+
+    /// Records that a pause of this length begins, if it is long and the body has begun.
+    pub(super) fn pauses(&self, time: Duration) {
+        let mut record = locked(&self.record);
+        let after = record.sent.bytes;
+        if time >= LONG_PAUSE && after > 0 {
+            record.pauses.push(Pause { after, from: Instant::now(), until: None });
+        }
+    }
+
+    /// Records that a pause is over.
+    pub(super) fn resumes(&self) {
+        if let Some(pause) = locked(&self.record).pauses.last_mut() {
+            pause.until.get_or_insert_with(Instant::now);
+        }
     }
 
     /// Records a message from the client of a WebSocket.

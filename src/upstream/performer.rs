@@ -1,6 +1,6 @@
 //! Performs plans with one loop for every protocol: a [`ReplySink`] does each action in its own protocol.
 
-use std::io;
+use std::{io, time::Duration};
 
 use bytes::Bytes;
 use tokio::time::sleep_until;
@@ -92,17 +92,20 @@ pub(super) async fn perform<S: ReplySink>(
             WireAction::Wait(time) => {
                 recorder.flushed();
                 sink.flush().await?;
+                recorder.pauses(time);
                 let due = clock.due(time);
                 tokio::select! {
                     () = sleep_until(due) => {}
                     () = sink.left(&recorder) => return Err(ClientLeft),
                     () = stop.cancelled() => return sink.end(WireAction::Close, recorder).await,
                 }
+                recorder.resumes();
                 recorder.woke(clock.woke(due));
             }
             WireAction::Hang => {
                 recorder.flushed();
                 sink.flush().await?;
+                recorder.pauses(Duration::MAX);
                 sink.fall_silent();
                 tokio::select! {
                     () = sink.left(&recorder) => return Err(ClientLeft),

@@ -163,6 +163,51 @@ pub(super) fn hold_content(context: &mut PieceContext, piece: StreamPiece) -> Ve
     held.into_iter().chain([piece]).collect()
 }
 
+/// Collects the pieces of a stream until `size` bytes are there or the stream ends.
+pub(super) fn collect(size: usize, context: &mut PieceContext, piece: StreamPiece) -> Vec<StreamPiece> {
+    let mut held = context.held.take().map_or_else(Vec::new, |held| held.bytes.into());
+    held.extend_from_slice(&piece.bytes);
+    let collected = StreamPiece { bytes: held.into(), ..piece };
+    if collected.kind.is_last() || collected.bytes.len() >= size {
+        return vec![collected];
+    }
+    context.held = Some(collected);
+    Vec::new()
+}
+
+/// Holds an error event back until the upstream ends its stream.
+#[derive(Debug)]
+pub(super) struct ErrorEventHeld;
+
+#[derive(Debug, Default)]
+struct ErrorHeldStream {
+    held: Option<StreamPiece>,
+}
+
+impl Extension for ErrorEventHeld {
+    fn stream(&self, _: Api, _: &ProxyRoute) -> Option<Box<dyn StreamExtension>> {
+        Some(Box::new(ErrorHeldStream::default()))
+    }
+}
+
+impl StreamExtension for ErrorHeldStream {
+    fn reads_on(&self, piece: &StreamPiece) -> bool {
+        !piece.kind.is_last() || (piece.kind == PieceKind::ErrorEvent && self.held.is_none())
+    }
+
+    fn pieces(&mut self, piece: StreamPiece) -> Vec<StreamPiece> {
+        match self.held.take() {
+            // What follows an error says no more than the error.
+            Some(held) => vec![held],
+            None if piece.kind == PieceKind::ErrorEvent => {
+                self.held = Some(piece);
+                Vec::new()
+            }
+            None => vec![piece],
+        }
+    }
+}
+
 /// Answers every failure with an empty completion.
 #[derive(Debug)]
 pub(super) struct SuccessInvented;

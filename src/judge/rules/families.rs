@@ -1,7 +1,7 @@
 //! All rules, by family.
 
 use super::{
-    coding, cooldown, detail, disconnect, expect, fallback, format, headers, keepalive, leak, mistake,
+    coding, cooldown, detail, disconnect, expect, fallback, format, headers, held_back, keepalive, leak, mistake,
     passthrough, process, realtime, recovery, retry, sibling, status, stream, success, timeout,
 };
 use crate::judge::rule::Rule;
@@ -12,6 +12,7 @@ pub(crate) const FAMILIES: &[&[Rule]] = &[
     success::RULES,
     status::RULES,
     stream::RULES,
+    held_back::RULES,
     keepalive::RULES,
     realtime::RULES,
     timeout::RULES,

@@ -11,6 +11,7 @@ mod families;
 mod finish;
 mod format;
 mod headers;
+mod held_back;
 mod keepalive;
 mod language_literal;
 mod leak;

@@ -297,6 +297,7 @@ fn attempt() -> impl Strategy<Value = Attempt> {
                 broken_after,
                 doubtful,
                 closed,
+                pauses: Vec::new(),
                 ends_at_once: None,
                 timer_error_ms: 0.0,
             },

@@ -1,8 +1,8 @@
 //! For each rule, an observation in which it holds and one that breaks it.
 
 use super::{
-    answers, codings, conduct, details, expectations, invalid_requests, leaving, own, passthrough, process,
-    responses, seen::ObservationBuilder, sessions, transport,
+    answers, codings, conduct, details, expectations, held_back, invalid_requests, leaving, own, passthrough,
+    process, responses, seen::ObservationBuilder, sessions, transport,
 };
 use crate::judge::{self, Policy};
 
@@ -15,6 +15,7 @@ fn each_rule_holds_in_one_observation_and_is_broken_in_another() {
     let examples: Vec<RuleExample> = [
         answers::examples(),
         transport::examples(),
+        held_back::examples(),
         conduct::examples(),
         codings::examples(),
         passthrough::examples(),

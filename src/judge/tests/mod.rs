@@ -12,6 +12,7 @@ mod error_events;
 mod every_rule;
 mod passthrough;
 mod hashes;
+mod held_back;
 mod leaving;
 mod invalid_requests;
 mod mocks;
