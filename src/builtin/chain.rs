@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::{
     attempt::{self, Success},
@@ -36,7 +36,7 @@ pub(super) async fn run<'a>(
     let mut routes = std::iter::once(route).chain(fallbacks);
     while let Some(route) = routes.next() {
         match tries(shared, route, call).await {
-            Ok(mut success) => {
+            Ok((mut success, route)) => {
                 if let Some(failure) = failures.last() {
                     extension.success_after(failure, success.headers_mut());
                 }
@@ -62,11 +62,11 @@ pub(super) async fn run<'a>(
     Err(FailedCall { failure: failures.swap_remove(reported), routes })
 }
 
-async fn tries(
-    shared: &Arc<ProxyShared>,
-    route: &ProxyRoute,
+async fn tries<'r>(
+    shared: &'r Arc<ProxyShared>,
+    route: &'r ProxyRoute,
     call: &CallerRequest,
-) -> Result<Success, CallFailure> {
+) -> Result<(Success, &'r ProxyRoute), CallFailure> {
     let when_left = shared.extension.when_left(route, &|| again(shared, route, call));
     let when_left = when_left.map(|task| shared.tasks.spawn_on_drop(task));
     let result = tries_while_wanted(shared, route, call).await;
@@ -84,16 +84,22 @@ fn again(shared: &Arc<ProxyShared>, route: &ProxyRoute, call: &CallerRequest) ->
     })
 }
 
-async fn tries_while_wanted(
-    shared: &ProxyShared,
-    route: &ProxyRoute,
+/// Tries the deployments of a group in turn, without those in cooldown; without a group the same one again.
+async fn tries_while_wanted<'r>(
+    shared: &'r ProxyShared,
+    requested: &'r ProxyRoute,
     call: &CallerRequest,
-) -> Result<Success, CallFailure> {
+) -> Result<(Success, &'r ProxyRoute), CallFailure> {
     let mut last = None;
-    let retries = shared.extension.route_retries(route, call);
+    let mut members = shared.members(requested);
+    let retries = shared.extension.route_retries(requested, call);
     for tried in 1.. {
+        let open = members.iter().position(|member| shared.refusal(member).is_none()).unwrap_or(0);
+        members.rotate_left(open);
+        let route = members[0];
+        members.rotate_left(1);
         let own = shared.extension.attempt_instead(route);
-        if let Some(refusal) = own.or_else(|| shared.cooldowns.refusal(&route.model, Instant::now())) {
+        if let Some(refusal) = own.or_else(|| shared.refusal(route)) {
             // An error that an upstream sent earlier in this request says more than the cooldown does.
             return Err(last.unwrap_or(refusal));
         }
@@ -107,7 +113,7 @@ async fn tries_while_wanted(
                 if matches!(success, Success::Whole { .. }) {
                     shared.note(route, call, Ok(()));
                 }
-                return Ok(success);
+                return Ok((success, route));
             }
             Err(failure) => failure,
         };

@@ -47,7 +47,7 @@ impl CooldownMemory {
         let mut routes = self.routes();
         let memory = routes.get_mut(model)?;
         let (until, last) = memory.cooldown.as_ref()?;
-        if now >= *until {
+        if now >= *until && self.extension.ends_cooldown() {
             memory.cooldown = None;
             memory.failures = 0;
             return None;
@@ -76,6 +76,7 @@ impl CooldownMemory {
                 memory.failures = memory.failures.saturating_add(1);
                 if memory.failures >= after {
                     // If the clock cannot represent the end of the cooldown, it ends in a year.
+                    let lasting = self.extension.cooldown(lasting, failure);
                     let until = now.checked_add(lasting).unwrap_or(now + Duration::from_secs(86_400 * 365));
                     memory.cooldown = Some((until, failure.clone()));
                 }

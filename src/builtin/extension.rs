@@ -48,6 +48,8 @@ pub(super) enum ProxyStep {
     FallBackAfterSuccess,
     /// Follows a redirect of an upstream, with all headers. Not taken without an extension.
     FollowRedirect,
+    /// Puts a whole group into cooldown when one of its deployments fails. Not taken without an extension.
+    CoolGroup,
 }
 
 /// What is known about a failed call.
@@ -92,7 +94,7 @@ pub(super) trait Extension: fmt::Debug + Send + Sync {
 
     /// Whether the proxy takes a step.
     fn takes(&self, step: ProxyStep) -> bool {
-        !matches!(step, ProxyStep::FallBackAfterSuccess | ProxyStep::FollowRedirect)
+        !matches!(step, ProxyStep::FallBackAfterSuccess | ProxyStep::FollowRedirect | ProxyStep::CoolGroup)
     }
 
     /// Changes the rejection of an invalid request, and the form in which it is written.
@@ -173,6 +175,16 @@ pub(super) trait Extension: fmt::Debug + Send + Sync {
         may_pass
     }
 
+    /// How long the cooldown lasts that a failure starts.
+    fn cooldown(&self, configured: Duration, failure: &CallFailure) -> Duration {
+        configured
+    }
+
+    /// Whether a cooldown ends when its time is over.
+    fn ends_cooldown(&self) -> bool {
+        true
+    }
+
     /// Changes the failure for a call to a route in cooldown, which `cause` started.
     fn in_cooldown(&self, refusal: &mut CallFailure, cause: &CallFailure) {}
 
@@ -221,6 +233,11 @@ pub(super) trait StreamExtension: fmt::Debug + Send {
     /// Returns the pieces to send in place of `piece`.
     fn pieces(&mut self, piece: StreamPiece) -> Vec<StreamPiece> {
         vec![piece]
+    }
+
+    /// Whether the proxy goes on reading the upstream's stream after its last piece.
+    fn reads_on(&self, piece: &StreamPiece) -> bool {
+        !piece.kind.is_last()
     }
 
     /// Returns the last piece of an upstream stream that stopped.

@@ -5,8 +5,13 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    attempt::UpstreamClient, cooldown::CooldownMemory, extension::Extension, failure::CallFailure,
-    secrets::Secrets, tasks::Tasks, upstream_request::CallerRequest,
+    attempt::UpstreamClient,
+    cooldown::CooldownMemory,
+    extension::{Extension, ProxyStep},
+    failure::CallFailure,
+    secrets::Secrets,
+    tasks::Tasks,
+    upstream_request::CallerRequest,
 };
 use crate::proxy::ProxyRoute;
 
@@ -40,6 +45,26 @@ impl ProxyShared {
         if let Err(failure) = result {
             self.extension.attempt_failed(route, failure, call);
         }
-        self.cooldowns.note(&route.model, result, Instant::now());
+        self.cooldowns.note(self.cooldown_key(route), result, Instant::now());
+    }
+
+    /// The failure to send if a route is in cooldown.
+    pub(super) fn refusal(&self, route: &ProxyRoute) -> Option<CallFailure> {
+        self.cooldowns.refusal(self.cooldown_key(route), Instant::now())
+    }
+
+    /// What is in cooldown as a whole: a model, or one deployment of a group.
+    fn cooldown_key<'r>(&self, route: &'r ProxyRoute) -> &'r str {
+        let is_member = !route.settings.group.is_empty() && !self.extension.takes(ProxyStep::CoolGroup);
+        if is_member { &route.api_key } else { &route.model }
+    }
+
+    /// The routes with the model of this one, beginning with it.
+    pub(super) fn members<'r>(&'r self, route: &'r ProxyRoute) -> Vec<&'r ProxyRoute> {
+        let mut members = vec![route];
+        if !route.settings.group.is_empty() {
+            members.extend(self.routes.iter().filter(|one| one.model == route.model && *one != route));
+        }
+        members
     }
 }

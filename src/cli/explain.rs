@@ -19,6 +19,7 @@ use crate::{
     dialect,
     fault::{self, Origin},
     judge::{self, Policy, Rule},
+    observation::{Identity, StepName},
     provider::{self, RequestedCall},
     report::EXIT_OK,
     runner::identity,
@@ -137,7 +138,10 @@ fn describe_case(case: &Case, of_project: &[KnownEntry]) -> String {
         }
     }
     for (n, step) in (1..).zip(&scenario.steps) {
-        let _ = writeln!(text, "  step {n}  {}", request(case, &identity.model("primary"), step));
+        let _ = writeln!(text, "  step {n}  {}", request(case, &identity, StepName::Step(n), step));
+        if let Some(pause) = step.pause {
+            let _ = writeln!(text, "          after a pause of {}", humantime::format_duration(pause));
+        }
         if let Some(leave) = step.leave {
             let _ = writeln!(text, "          the caller {leave}");
         }
@@ -198,9 +202,10 @@ fn asked_api(combination: Combination) -> Api {
     [api, like].into_iter().find(|api| has(*api)).or(first).unwrap_or(api)
 }
 
-fn request(case: &Case, model: &str, step: &Step) -> String {
-    let api = case.combination.api;
-    let request = dialect::request(api, model, case.combination.stream, step);
+fn request(case: &Case, identity: &Identity, name: StepName, step: &Step) -> String {
+    let Combination { api, stream, .. } = case.combination;
+    let (model, topic) = (identity.model("primary"), identity.topic(name, 1));
+    let request = dialect::request(api, &model, stream, step, Some(&topic));
     format!("{} {} {}", request.method, request.path, request.body.describe()).trim_end().to_owned()
 }
 
@@ -226,7 +231,7 @@ mod tests {
           W
 
           proxy   timeout 10s, retries 0
-          step 1  POST /v1/chat/completions {"model":"upfault-fral4tv3qj53-primary","messages":[{"role":"user","content":"Say hello."}],"stream":true}
+          step 1  POST /v1/chat/completions {"model":"upfault-fral4tv3qj53-primary","messages":[{"role":"user","content":"Say fral4tv3qj53 0101."}],"stream":true}
 
           primary, attempt 1 and every later one:
             head   200 (chunked)

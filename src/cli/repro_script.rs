@@ -236,8 +236,16 @@ fn sent(places: &ReproPlaces, report: &CaseReport) -> String {
     let steps = observation.exchanges.iter().filter(|exchange| exchange.step != StepName::Recovery);
     let all: Vec<&Exchange> = steps.chain(about_recovery(report, observation)).collect();
     let mut lines = String::new();
+    let mut over_ms = None;
     for group in all.chunk_by(|_, next| next.together) {
         let several = group.len() > 1;
+        let sent_ms = group.iter().map(|exchange| exchange.sent_ms).fold(f64::INFINITY, f64::min);
+        // A shorter gap is the time that upfault itself needs between two requests.
+        if let Some(pause_ms) = over_ms.map(|over_ms: f64| sent_ms - over_ms).filter(|pause| *pause >= 500.0)
+        {
+            let _ = writeln!(lines, "sleep {:.1}", pause_ms / 1000.0);
+        }
+        over_ms = Some(group.iter().map(|exchange| exchange.end_ms).fold(0.0, f64::max));
         for (n, exchange) in (1..).zip(group) {
             if let Some(left) = &exchange.left {
                 let _ = writeln!(lines, "# The caller {}: --max-time comes close to that", left.how);

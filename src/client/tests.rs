@@ -18,7 +18,7 @@ use crate::{
 #[tokio::test]
 async fn a_call_is_sent_unchanged_and_a_redirect_is_recorded_and_not_followed() {
     let server = MockServer::start().await;
-    let request = request(Api::OpenaiChat, "m", false, &Step::default());
+    let request = request(Api::OpenaiChat, "m", false, &Step::default(), None);
     let RequestBody::Json(body) = &request.body else { panic!("{request:?}") };
     Mock::given(method("POST"))
         .and(path("/v1/chat/completions"))

@@ -7,7 +7,7 @@ use super::{
     error_form::ErrorForm,
     parsed::{ChunkContent, Completion, ErrorObject, StreamEvent},
     payload::embeddings,
-    request_body::{PROMPT, RequestBody, messages},
+    request_body::{PROMPT, QUERY, RequestBody, messages},
     row::{ApiRow, ErrorEventForm, ResponseReader, SampleEvent, StreamRow},
 };
 
@@ -47,7 +47,7 @@ pub(super) static EMBED: ApiRow = ApiRow::whole(
 pub(super) static RERANK: ApiRow = ApiRow::whole(
     "/v2/rerank",
     ErrorForm::Cohere,
-    || RequestBody::json(json!({"query": "A greeting", "documents": ["Hello.", "Goodbye."]})),
+    || RequestBody::json(json!({"query": QUERY, "documents": ["Hello.", "Goodbye."]})),
     ResponseReader::Json(ranking),
 );
 

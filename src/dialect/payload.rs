@@ -8,7 +8,7 @@ use super::{
     error_form::ErrorForm,
     form::MultipartForm,
     parsed::Completion,
-    request_body::{PROMPT, RequestBody},
+    request_body::{PICTURE, PROMPT, RequestBody},
     row::{ApiRow, ResponseReader},
 };
 
@@ -22,7 +22,7 @@ pub(super) static EMBEDDINGS: ApiRow = ApiRow::whole(
 pub(super) static IMAGES: ApiRow = ApiRow::whole(
     "/v1/images/generations",
     ErrorForm::Openai,
-    || RequestBody::json(json!({ "prompt": "A red square." })),
+    || RequestBody::json(json!({ "prompt": PICTURE })),
     ResponseReader::Json(images),
 );
 

@@ -30,11 +30,16 @@ pub(crate) struct ApiRequest {
 /// name it. OpenAI's requests about files, batches and models do not name a model; here they do (in the form, the
 /// body, the query), because a proxy cannot determine the deployment otherwise.
 ///
+/// The text of the request is about `topic`; without one it is always the same.
+///
 /// A member that the step sets to `null` is removed; a step cannot send a `null`. In a form each member becomes a
 /// field.
-pub(crate) fn request(api: Api, model: &str, stream: bool, step: &Step) -> ApiRequest {
+pub(crate) fn request(api: Api, model: &str, stream: bool, step: &Step, topic: Option<&str>) -> ApiRequest {
     let row = row(api);
     let mut body = (row.request)();
+    if let Some(topic) = topic {
+        body.ask_about(topic);
+    }
     let is_get = api.method() == "GET";
     let mut path = fill_model(row.path(stream), model);
     if is_get {
@@ -87,7 +92,7 @@ mod tests {
     use super::*;
 
     fn plain(api: Api, stream: bool) -> ApiRequest {
-        request(api, "m", stream, &Step::default())
+        request(api, "m", stream, &Step::default(), None)
     }
 
     fn text(api: Api, stream: bool) -> String {
@@ -111,11 +116,22 @@ mod tests {
     fn a_step_adds_replaces_and_removes_members() {
         let step = step(json!({"messages": null, "model": "other", "max_tokens": 5, "absent": null}));
         assert_eq!(
-            request(Api::OpenaiChat, "m", true, &step).body,
+            request(Api::OpenaiChat, "m", true, &step, None).body,
             RequestBody::Json(
                 json!({"model": "other", "stream": true, "max_tokens": 5}).as_object().cloned().unwrap()
             )
         );
+    }
+
+    #[test]
+    fn requests_about_different_topics_differ_unless_they_have_no_text() {
+        for api in Api::ALL.iter().copied() {
+            let about = |topic| request(api, "m", false, &Step::default(), Some(topic)).body.describe();
+            let has_text = !api.is_form() && !matches!(api, Api::OpenaiModels | Api::OpenaiBatches);
+            assert_eq!(about("one 1") != about("one 2"), has_text, "{api}");
+        }
+        let body = request(Api::OpenaiChat, "m", false, &Step::default(), Some("one 1")).body.describe();
+        assert_eq!(body, r#"{"model":"m","messages":[{"role":"user","content":"Say one 1."}]}"#);
     }
 
     #[test]
@@ -156,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_model_in_the_path_is_one_segment_and_not_in_the_body() {
-        let path = |api, stream| request(api, "a/b:1 é", stream, &Step::default()).path;
+        let path = |api, stream| request(api, "a/b:1 é", stream, &Step::default(), None).path;
         assert_eq!(path(Api::BedrockConverse, false), "/model/a%2Fb%3A1%20%C3%A9/converse");
         assert_eq!(
             path(Api::GeminiGenerate, true),
@@ -184,7 +200,7 @@ mod tests {
     #[test]
     fn a_step_sets_fields_of_a_form() {
         let step = step(json!({"language": "en", "temperature": 0, "model": null, "file": "RIFF"}));
-        let RequestBody::Form(form) = request(Api::OpenaiTranscriptions, "m", false, &step).body else {
+        let RequestBody::Form(form) = request(Api::OpenaiTranscriptions, "m", false, &step, None).body else {
             panic!("no form")
         };
         assert_eq!(form.describe(), "form: language=en, temperature=0, file=hello.wav (4 bytes)");

@@ -7,6 +7,12 @@ use super::form::MultipartForm;
 /// The text of a request that asks for any text.
 pub(super) const PROMPT: &str = "Say hello.";
 
+/// The text of a request for a picture.
+pub(super) const PICTURE: &str = "A red square.";
+
+/// The text of a search.
+pub(super) const QUERY: &str = "A greeting";
+
 /// The messages of a request to a chat API: one message of the user.
 pub(super) fn messages() -> Value {
     json!([{"role": "user", "content": PROMPT}])
@@ -40,6 +46,14 @@ impl RequestBody {
                 members.shift_insert(0, "model".to_owned(), model.into());
             }
             Self::Form(form) => form.set("model", &model.into()),
+        }
+    }
+
+    /// Changes the text of the request, so that it differs from all requests about another topic. A form has no such
+    /// text.
+    pub(super) fn ask_about(&mut self, topic: &str) {
+        if let Self::Json(members) = self {
+            members.values_mut().for_each(|value| ask_about(value, topic));
         }
     }
 
@@ -83,5 +97,18 @@ impl RequestBody {
             Self::Json(body) => json!(body).to_string(),
             Self::Form(form) => form.describe(),
         }
+    }
+}
+
+fn ask_about(value: &mut Value, topic: &str) {
+    match value {
+        Value::String(text) => match text.as_str() {
+            PROMPT => *text = format!("Say {topic}."),
+            PICTURE | QUERY => *text = format!("{} {topic}", text.trim_end_matches('.')),
+            _ => {}
+        },
+        Value::Array(items) => items.iter_mut().for_each(|item| ask_about(item, topic)),
+        Value::Object(members) => members.values_mut().for_each(|member| ask_about(member, topic)),
+        _ => {}
     }
 }

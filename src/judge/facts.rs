@@ -93,6 +93,18 @@ impl<'a> Facts<'a> {
         }
     }
 
+    /// Whether the proxy may have answered from its cache.
+    pub fn is_from_cache(&self) -> bool {
+        let is_same = |other: &&Exchange| {
+            other.sent_ms < self.exchange.sent_ms
+                && (&other.method, &other.url, &other.request_body)
+                    == (&self.exchange.method, &self.exchange.url, &self.exchange.request_body)
+        };
+        self.arrangement.caches
+            && self.attempts.is_empty()
+            && self.all_exchanges.iter().any(|one| is_same(&one))
+    }
+
     /// Whether an attempt ended because its caller left. Then its outcome says nothing about the upstream.
     pub fn ended_by_leaving(&self, attempt: &Attempt) -> bool {
         self.all_exchanges.iter().any(|exchange| {

@@ -27,6 +27,9 @@ pub(crate) enum Circumstance {
     PassThrough,
     /// The caller left before the end of the response.
     CallerLeft,
+    /// The proxy may have answered from its cache: its definition says that it has one, and an earlier request of the
+    /// case was the same.
+    FromCache,
     /// The request is invalid on purpose.
     InvalidRequest,
     /// It is the request that is sent after the upstreams work again.
@@ -49,8 +52,12 @@ pub(crate) enum Circumstance {
 
 /// Circumstances in which a rule applies only if its scope names them: the rest of the response is unknown, or a
 /// consequence of what happened, or must not be in the form that other rules require.
-const EXCEPTIONAL: [Circumstance; 3] =
-    [Circumstance::ProxyStopped, Circumstance::PassThrough, Circumstance::CallerLeft];
+const EXCEPTIONAL: [Circumstance; 4] = [
+    Circumstance::ProxyStopped,
+    Circumstance::PassThrough,
+    Circumstance::CallerLeft,
+    Circumstance::FromCache,
+];
 
 /// The scope of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +126,7 @@ impl Circumstance {
             Self::ProxyStopped => facts.seen.stopped_the_proxy(),
             Self::PassThrough => settings.pass_through,
             Self::CallerLeft => facts.left.is_some(),
+            Self::FromCache => facts.is_from_cache(),
             Self::InvalidRequest => facts.exchange.mistake.is_some(),
             Self::Recovery => facts.exchange.step == StepName::Recovery,
             Self::WithCooldown => settings.cooldown.is_some(),

@@ -101,6 +101,11 @@ impl Definition {
         self.templates.iter().map(|file| file.target.as_str()).find(is_yaml)
     }
 
+    /// Returns whether the proxy answers a request like an earlier one from a cache.
+    pub fn caches(&self) -> bool {
+        self.document.caches
+    }
+
     /// Returns the patterns of text in the proxy's responses that varies between runs.
     pub fn volatile(&self) -> &[Volatile] {
         &self.document.volatile

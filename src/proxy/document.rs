@@ -51,6 +51,9 @@ pub(super) struct Document {
     pub(super) request: RequestDocument,
     /// The routes that pass a request through to a provider unchanged, if the proxy has any.
     pub(super) pass_through: Option<PassThroughDocument>,
+    /// Whether the proxy answers a request like an earlier one from a cache.
+    #[serde(default)]
+    pub(super) caches: bool,
     #[serde(default)]
     pub(super) volatile: Vec<Volatile>,
     /// What a bug report says about the proxy.

@@ -23,6 +23,7 @@ pub struct Instance {
     root: String,
     proxy_key: String,
     mapping: Mapping,
+    caches: bool,
     volatile: Vec<Volatile>,
     group: Mutex<RunningProcess>,
     log: Log,
@@ -35,13 +36,13 @@ impl Instance {
         port: u16,
         proxy_key: String,
         mapping: Mapping,
-        volatile: Vec<Volatile>,
+        (caches, volatile): (bool, Vec<Volatile>),
         group: RunningProcess,
         log: Log,
         in_use: Option<Arc<Lock>>,
     ) -> Self {
         let root = format!("http://127.0.0.1:{port}");
-        Self { root, proxy_key, mapping, volatile, group: Mutex::new(group), log, _in_use: in_use }
+        Self { root, proxy_key, mapping, caches, volatile, group: Mutex::new(group), log, _in_use: in_use }
     }
 
     /// `http://127.0.0.1:PORT`
@@ -58,6 +59,11 @@ impl Instance {
     /// key.
     pub fn secrets(&self) -> Vec<String> {
         vec![self.proxy_key.clone()]
+    }
+
+    /// Returns whether the proxy answers a request like an earlier one from a cache.
+    pub fn caches(&self) -> bool {
+        self.caches
     }
 
     /// Returns the patterns of text in the proxy's responses that varies between runs.

@@ -160,9 +160,9 @@ impl Installed {
                 self.dir.display()
             ),
         })?;
-        let volatile = definition.volatile().to_vec();
+        let said = (definition.caches(), definition.volatile().to_vec());
         let in_use = self.in_use.clone();
-        let instance = Instance::new(port, context.proxy_key, mapping, volatile, group, log, in_use);
+        let instance = Instance::new(port, context.proxy_key, mapping, said, group, log, in_use);
         self.wait_until_ready(&instance, port, &ready_path, &words, again).await?;
         drop(reserved);
         Ok(instance)

@@ -1,6 +1,12 @@
 //! Runs a case: its steps, the recovery request after them, and the observation of both sides.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -10,11 +16,11 @@ use crate::{
     client::Driver,
     observation::{
         Arrangement, DeploymentArranged, Exchange, ExchangeOutcome, Identity, Observation, ResponseEnd,
-        StepName,
+        StepName, word,
     },
     provider,
     proxy::ProxyRoute,
-    scenario::{Case, Step, siblings},
+    scenario::{Case, ProxySettings, Step, siblings},
     upstream::ArmedCase,
 };
 
@@ -42,12 +48,25 @@ pub(super) struct ReadyCase {
     pub spares: Vec<ReadyCase>,
     /// The tokens of the looks before this one.
     pub other_looks: Vec<String>,
+    /// The addresses of all mocks of the run.
+    pub run_addresses: Arc<[String]>,
+    /// How often the case has been run with this identity.
+    runs: AtomicU32,
 }
 
 impl ReadyCase {
     /// A case without spares.
     pub(super) fn new(case: Case, identity: Identity, armed: ArmedCase, routes: Box<[ProxyRoute]>) -> Self {
-        Self { case, identity, armed, routes, spares: Vec::new(), other_looks: Vec::new() }
+        Self {
+            case,
+            identity,
+            armed,
+            routes,
+            spares: Vec::new(),
+            other_looks: Vec::new(),
+            run_addresses: Arc::new([]),
+            runs: AtomicU32::new(0),
+        }
     }
 
     /// Adds spares. Each of them gets the tokens of the looks before it.
@@ -71,12 +90,18 @@ impl ReadyCase {
         self.routes.iter().chain(self.spares.iter().flat_map(|spare| &spare.routes))
     }
 
+    /// The 1-based number of the next run with this identity.
+    pub(super) fn next_run(&self) -> u32 {
+        self.runs.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    }
+
     /// Runs the case once with an empty ledger, and returns the observation.
     pub(super) async fn run(&self, gateway: &Gateway, driver: &Driver) -> Observation {
         let (epoch, began) = (Instant::now(), Timestamp::now());
         self.armed.begin(epoch);
         let scenario = &self.case.scenario;
         let limit = plan::deadline(&scenario.proxy, scenario.deployments.values().cloned());
+        let run = self.next_run();
         let mut exchanges = Vec::new();
         let mut answered = false;
         let mut names = (1..).map(StepName::Step);
@@ -85,7 +110,7 @@ impl ReadyCase {
             let sent = together
                 .iter()
                 .zip(&mut names)
-                .map(|(step, name)| self.send(gateway, driver, name, step, epoch, limit));
+                .map(|(step, name)| self.send(gateway, driver, (name, run), step, epoch, limit));
             let got = futures_util::future::join_all(sent).await;
             answered = !got.iter().any(gave_up);
             let left = got.iter().any(|exchange| exchange.abandoned().is_some());
@@ -102,14 +127,15 @@ impl ReadyCase {
         // The recovery request says something about the proxy only if the upstreams are healthy.
         if answered && self.armed.heal().is_ok() {
             let step = Step::default();
-            exchanges.push(self.send(gateway, driver, StepName::Recovery, &step, epoch, RECOVERY).await);
+            exchanges
+                .push(self.send(gateway, driver, (StepName::Recovery, run), &step, epoch, RECOVERY).await);
             self.settle().await;
         }
         let attempts = self.armed.attempts();
         self.armed.forget();
         Observation {
             began: Some(began),
-            arrangement: self.arrangement(gateway),
+            arrangement: self.arrangement(gateway, &exchanges),
             exchanges,
             attempts,
             harm: None,
@@ -120,12 +146,16 @@ impl ReadyCase {
         &self,
         gateway: &Gateway,
         driver: &Driver,
-        name: StepName,
+        name: (StepName, u32),
         step: &Step,
         epoch: Instant,
         limit: Duration,
     ) -> Exchange {
-        let model = step.to.as_deref().map(|to| self.identity.model(to));
+        if let Some(pause) = step.pause {
+            tokio::time::sleep(pause).await;
+        }
+        let settings = &self.case.scenario.proxy;
+        let model = step.to.as_deref().map(|to| model(settings, &self.identity, to));
         let route = self.routes.iter().find(|route| Some(&route.model) == model.as_ref());
         let call = gateway.call(name, self.case.combination, route.unwrap_or(&self.routes[0]), step);
         let deadline = Instant::now() + limit;
@@ -152,7 +182,7 @@ impl ReadyCase {
     /// ended and no further ones are allowed.
     async fn watch_after_leave(&self, before: usize) {
         let settings = &self.case.scenario.proxy;
-        let chain = settings.fallback.len().max(1);
+        let chain = settings.fallback.len().max(settings.group.len()).max(1);
         let allowed = before + (settings.retries as usize + 1).saturating_mul(chain);
         let end = Instant::now() + WATCH;
         let mut tick = tick();
@@ -171,7 +201,25 @@ impl ReadyCase {
         }
     }
 
-    fn arrangement(&self, gateway: &Gateway) -> Arrangement {
+    /// The addresses of mocks of other cases in these responses.
+    fn foreign_addresses(&self, exchanges: &[Exchange]) -> Vec<String> {
+        let own = self.armed.hosts();
+        let texts: Vec<&str> = exchanges
+            .iter()
+            .filter_map(Exchange::answer)
+            .flat_map(|answer| {
+                answer.headers.iter().map(|(_, value)| value).chain([&answer.body.text]).map(String::as_str)
+            })
+            // Every address of a mock has a port.
+            .filter(|text| text.contains(':'))
+            .collect();
+        let occurs = |address: &&String| {
+            !own.contains(*address) && texts.iter().any(|text| word::occurs(text, address))
+        };
+        self.run_addresses.iter().filter(occurs).cloned().collect()
+    }
+
+    fn arrangement(&self, gateway: &Gateway, exchanges: &[Exchange]) -> Arrangement {
         let scenario = &self.case.scenario;
         Arrangement {
             identity: self.identity.clone(),
@@ -183,7 +231,7 @@ impl ReadyCase {
                 .iter()
                 .map(|(name, turns)| DeploymentArranged {
                     name: name.clone(),
-                    model: self.identity.model(name),
+                    model: model(&scenario.proxy, &self.identity, name),
                     key: self.identity.key(name),
                     turns: turns.clone(),
                 })
@@ -195,6 +243,8 @@ impl ReadyCase {
             proxy_secrets: gateway.secrets(),
             upstream_addresses: self.armed.hosts(),
             own_retries: gateway.own_retries(),
+            foreign_addresses: self.foreign_addresses(exchanges),
+            caches: gateway.caches(),
             volatile: gateway.volatile(),
         }
     }
@@ -215,6 +265,12 @@ pub(super) fn gave_up(exchange: &Exchange) -> bool {
     }
 }
 
+/// The model name with which callers address a deployment: all deployments of a group have that of the first one.
+fn model(settings: &ProxySettings, identity: &Identity, deployment: &str) -> String {
+    let first = settings.group.first().filter(|_| settings.group.iter().any(|member| member == deployment));
+    identity.model(first.map_or(deployment, String::as_str))
+}
+
 /// The routes of a case for the configuration of a proxy. `base_url` returns the base URL of a deployment.
 pub(crate) fn routes(
     case: &Case,
@@ -227,7 +283,7 @@ pub(crate) fn routes(
         .keys()
         .enumerate()
         .map(|(i, name)| ProxyRoute {
-            model: identity.model(name),
+            model: model(settings, identity, name),
             api: case.combination.api,
             provider: case.combination.provider,
             upstream_model: provider::model(case.combination.provider).to_owned(),

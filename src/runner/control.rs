@@ -174,7 +174,8 @@ async fn send(
     // With a new ledger each time, so that control requests do not accumulate.
     ready.armed.begin(epoch);
     let combination = Combination { stream, ..ready.case.combination };
-    let call = gateway.call(StepName::Step(1), combination, &ready.routes[0], &Step::default());
+    let name = (StepName::Step(1), ready.next_run());
+    let call = gateway.call(name, combination, &ready.routes[0], &Step::default());
     driver.send(call, epoch, epoch + limit).await
 }
 

@@ -167,9 +167,11 @@ impl InstanceRun<'_> {
     }
 }
 
-/// Whether load may have caused a finding of this look, which ran alone.
+/// Whether load may have caused a finding of this look, which ran alone. It has not if a request of the case kept the
+/// others waiting: then that is why control requests were slow.
 fn is_spoilt_by_load(seen: &FinishedLook<'_>, judged: &JudgedLook) -> bool {
-    seen.look.alone && seen.observation.harm.is_none() && judged.is_about_time()
+    let explained = seen.observation.harm.is_some() || judged.breaks("process.serves-others");
+    seen.look.alone && judged.is_about_time() && !explained
 }
 
 /// Whether a difference from the accepted snapshot or from a known finding needs another look to confirm it: one more if the next look differs

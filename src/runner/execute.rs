@@ -1,7 +1,7 @@
 //! Executes a run, from the plan to the last verdict.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -254,6 +254,13 @@ fn arm(plan: RunPlan, seed: u64, upstream: &Upstream) -> std::io::Result<Vec<(Ve
             .map(|n| ready(case.clone(), look_identity(seed, &case.id, n)))
             .collect::<Result<_, _>>()?;
         groups[group].push(ready(case, identity)?.with_spares(spares));
+    }
+    let all = || groups.iter().flatten().flat_map(|ready| std::iter::once(ready).chain(&ready.spares));
+    let addresses: BTreeSet<String> = all().flat_map(|ready| ready.armed.hosts()).collect();
+    let addresses: Arc<[String]> = addresses.into_iter().collect();
+    for ready in groups.iter_mut().flatten() {
+        ready.spares.iter_mut().for_each(|spare| spare.run_addresses = addresses.clone());
+        ready.run_addresses = addresses.clone();
     }
     let with_control = |(group, cases): (usize, Vec<ReadyCase>)| {
         let kinds: Vec<_> = cases.iter().map(|ready| RouteKind::of(&ready.case)).collect();

@@ -11,7 +11,7 @@ use crate::{
     builtin::{self, Builtin},
     client::ClientCall,
     dialect::request,
-    observation::{OwnRetries, StepName, Volatile},
+    observation::{Identity, OwnRetries, StepName, Volatile},
     proxy::{Installed, Instance, InstanceSettings, Launch, ProxyRoute},
     scenario::{Combination, Step},
 };
@@ -67,17 +67,19 @@ impl Gateway {
     }
 
     /// A request on this route: the usual request of the API, with the changes of `step` and the additional headers and
-    /// members that the proxy requires. On a pass-through route it uses the provider's name for the model.
+    /// members that the proxy requires. On a pass-through route it uses the provider's name for the model. `run` is the
+    /// 1-based number of the run of the case.
     pub(super) fn call(
         &self,
-        name: StepName,
+        (name, run): (StepName, u32),
         combination: Combination,
         route: &ProxyRoute,
         step: &Step,
     ) -> ClientCall {
         let Combination { api, stream, .. } = combination;
         let model = if route.settings.pass_through { &route.upstream_model } else { &route.model };
-        let mut request = request(api, model, stream, step);
+        let topic = Identity { token: route.group.clone() }.topic(name, run);
+        let mut request = request(api, model, stream, step, Some(&topic));
         let path = match self {
             Self::Process(instance, ..) => instance.path(api, stream, route).unwrap_or(request.path),
             Self::Builtin(_) if route.settings.pass_through => {
@@ -156,6 +158,11 @@ impl Gateway {
             Self::Process(_, _, own) => *own,
             _ => None,
         }
+    }
+
+    /// Whether it answers a request like an earlier one from a cache.
+    pub(super) fn caches(&self) -> bool {
+        matches!(self, Self::Process(instance, ..) if instance.caches())
     }
 
     /// The name and version for messages.

@@ -48,6 +48,11 @@ impl JudgedLook {
         has_timing(&self.findings)
     }
 
+    /// Whether it breaks this rule.
+    pub(super) fn breaks(&self, rule: &str) -> bool {
+        self.findings.iter().any(|finding| finding.rule == rule)
+    }
+
     /// Whether both have the same snapshot and the same broken rules.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         let rules = |judged: &Self| -> Vec<String> {

@@ -131,7 +131,8 @@ pub(super) fn deadline(settings: &ProxySettings, deployments: impl Iterator<Item
             waits = waits.saturating_add(wait);
         }
     }
-    let chain = u32::try_from(settings.fallback.len().max(1)).unwrap_or(u32::MAX);
+    let chain = settings.fallback.len().max(settings.group.len()).max(1);
+    let chain = u32::try_from(chain).unwrap_or(u32::MAX);
     let attempts = (settings.retries + 1).saturating_mul(chain);
     let pauses = Duration::from_secs(3) * settings.retries * chain;
     (settings.timeout + Duration::from_secs(1))

@@ -1,6 +1,6 @@
 //! The validated scenario, without source spans, as the rest of the crate uses it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use indexmap::IndexMap;
 #[cfg(test)]
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     account::Account,
+    duration,
     expect::Expect,
     fault::Fault,
     known::KnownEntry,
@@ -210,6 +211,10 @@ pub struct Step {
     /// previous step is complete.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub together: bool,
+    /// How long the caller waits before it sends the request, as a duration (`3s`). Default: it does not wait.
+    #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub pause: Option<Duration>,
     /// A defect of the request that the proxy itself has to refuse. Default: a valid request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mistake: Option<RequestMistake>,

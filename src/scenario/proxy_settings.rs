@@ -24,6 +24,10 @@ pub struct ProxySettings {
     /// The deployments that the proxy tries, in order, beginning with the one that callers address. Default: no
     /// fallback.
     pub fallback: Vec<String>,
+    /// The deployments that share one model name, beginning with the one that callers address: the proxy chooses among
+    /// them. Default: no group.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub group: Vec<String>,
     /// When the proxy puts a failing deployment in cooldown, and for how long. Default: no cooldown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cooldown: Option<Cooldown>,
@@ -57,6 +61,7 @@ impl Default for ProxySettings {
             timeout: Duration::from_secs(10),
             retries: 0,
             fallback: Vec::new(),
+            group: Vec::new(),
             cooldown: None,
             pass_through: false,
             keep_alive: None,
@@ -73,6 +78,8 @@ words! {
         Retries = "retries",
         /// Other deployments to try when one fails.
         Fallback = "fallback",
+        /// Several deployments under one model name.
+        Group = "group",
         /// Not using a failing deployment for a certain time.
         Cooldown = "cooldown",
         /// Passing requests and responses through unchanged. Definitions declare the routes that do.
@@ -159,6 +166,23 @@ impl Setting {
                     (!chain.is_empty()).then(|| format!("fallback {chain}"))
                 },
                 // `validate` compares the chain with the deployments.
+                problem: |_| None,
+                passes_through: false,
+                needs_stream: false,
+                not_when_running: None,
+            },
+            Self::Group => ProxySettingRow {
+                words: "a group of deployments under one model name",
+                // The routes of a group have the same model.
+                of_route: None,
+                of_instance: None,
+                value: |settings| json!(settings.is_some_and(|settings| !settings.group.is_empty())),
+                sample: |settings| settings.group = vec!["primary".to_owned(), "backup".to_owned()],
+                shown: |settings| {
+                    let group = settings.group.join(" and ");
+                    (!group.is_empty()).then(|| format!("a group of {group}"))
+                },
+                // `validate` compares the group with the deployments.
                 problem: |_| None,
                 passes_through: false,
                 needs_stream: false,

@@ -1,6 +1,8 @@
 //! Checks of steps: the deployments that they address, steps that are sent concurrently, callers that leave, and invalid
 //! requests.
 
+use std::time::Duration;
+
 use indexmap::IndexMap;
 
 use super::{
@@ -13,13 +15,28 @@ use super::{
     words::Api,
 };
 
-/// Checks that steps address existing deployments, and that concurrent steps use different deployments:
-/// nothing else shows which step an attempt belongs to.
+/// The members of a request that contain its prompt.
+const PROMPTS: [&str; 7] = ["messages", "input", "prompt", "contents", "texts", "query", "response"];
+
+/// Why the requests of a step show no prompt of their own, if they do not.
+fn without_own_prompt(step: &Step, matrix: &[Combination]) -> Option<String> {
+    if let Some(member) = PROMPTS.iter().find(|member| step.body.contains_key(**member)) {
+        return Some(format!("the step sets `{member}`"));
+    }
+    let has_no_prompt =
+        |api: Api| api.method() == "GET" && !api.is_session() || api.is_form() || api == Api::OpenaiBatches;
+    let api = matrix.iter().map(|one| one.api).find(|api| has_no_prompt(*api))?;
+    Some(format!("a request of {api} has none"))
+}
+
+/// Checks that steps address existing deployments, and that the attempts of concurrent steps can be told apart: by
+/// their deployment or by the prompt, which is different in every step.
 pub(super) fn addressed(
     check: &mut FileChecker<'_>,
     steps: &[Located<Step>],
     deployments: &IndexMap<String, Vec<Turn>>,
     fallback: &[String],
+    matrix: &[Combination],
 ) {
     for step in steps {
         if let Some(to) = &step.value.to {
@@ -47,6 +64,7 @@ pub(super) fn addressed(
         for (i, step) in together.iter().enumerate() {
             let own = chain(&step.value);
             let others = together.iter().take(i);
+            let Some(unknown) = without_own_prompt(&step.value, matrix) else { continue };
             let Some((other, shared)) = others
                 .filter_map(|other| {
                     let shared = chain(&other.value).into_iter().find(|name| own.contains(name))?;
@@ -59,9 +77,24 @@ pub(super) fn addressed(
             let error =
                 check.error(&step.range, format!("two steps that are sent together both use `{shared}`"));
             error.labels.push(Label { range: other, text: "the other is here".into() });
-            error.help = Some(
-                "write a deployment for each step, and name it: `{to: NAME, together: true}`".to_owned(),
-            );
+            error.help = Some(format!(
+                "only a prompt of its own could tell them apart, and {unknown}: write a deployment for each step, and \
+                 name it: `{{to: NAME, together: true}}`"
+            ));
+        }
+    }
+}
+
+/// The longest pause before a step.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Checks that no pause makes a case endless.
+pub(super) fn pauses(check: &mut FileChecker<'_>, steps: &[Located<Step>]) {
+    for step in steps {
+        if step.value.pause.is_some_and(|pause| pause > LONGEST_PAUSE) {
+            let place = check.word(&step.range, "pause");
+            check.error(&place, "a `pause` must not be longer than 1m").help =
+                Some("choose a shorter setting of the proxy, so that a shorter pause is enough".to_owned());
         }
     }
 }
@@ -110,7 +143,8 @@ pub(super) fn mistakes(check: &mut FileChecker<'_>, steps: &[Located<Step>], mat
 
 #[cfg(test)]
 mod tests {
-    use crate::scenario::{Step, load_text};
+    use super::*;
+    use crate::scenario::load_text;
 
     const HEAD: &str = "title: t\nwhy: w\n";
 
@@ -135,29 +169,49 @@ mod tests {
     }
 
     #[test]
+    fn a_step_may_wait_for_up_to_a_minute() {
+        let steps = loaded("upstream: [{reply: ok}]\nsteps: [{}, {pause: 3s}]").unwrap();
+        let pauses: Vec<_> = steps.iter().map(|step| step.pause).collect();
+        assert_eq!(pauses, [None, Some(Duration::from_secs(3))]);
+        insta::assert_snapshot!(loaded("upstream: [{reply: ok}]\nsteps: [{pause: 61s}]").unwrap_err(), @"
+        error: a `pause` must not be longer than 1m
+         --> scenarios/x.yaml:4:10
+          |
+        4 | steps: [{pause: 61s}]
+          |          ^^^^^
+          |
+          = help: choose a shorter setting of the proxy, so that a shorter pause is enough
+        ");
+    }
+
+    #[test]
     fn concurrent_steps_that_share_a_deployment_are_refused_with_their_position() {
         let error = |text: &str| loaded(text).expect_err("this file is wrong");
-        insta::assert_snapshot!(error("upstream: [{reply: ok}]\nsteps: [{}, {together: true}]"), @"
+        assert!(
+            loaded("upstream: [{reply: ok}]\nsteps: [{}, {together: true}]").is_ok(),
+            "the prompts differ"
+        );
+        insta::assert_snapshot!(error("upstream: [{reply: ok}]\nsteps: [{}, {together: true, body: {messages: []}}]"), @"
         error: two steps that are sent together both use `primary`
          --> scenarios/x.yaml:4:13
           |
-        4 | steps: [{}, {together: true}]
+        4 | steps: [{}, {together: true, body: {messages: []}}]
           |         -   ^
           |         |
           |         the other is here
           |
-          = help: write a deployment for each step, and name it: `{to: NAME, together: true}`
+          = help: only a prompt of its own could tell them apart, and the step sets `messages`: write a deployment for each step, and name it: `{to: NAME, together: true}`
         ");
-        insta::assert_snapshot!(error("deployments: {one: [{reply: ok}], two: [{reply: ok}]}\nproxy: {fallback: [one, two]}\nsteps: [{}, {to: two, together: true}]"), @"
+        insta::assert_snapshot!(error("matrix: {api: [openai/models]}\ndeployments: {one: [{reply: ok}], two: [{reply: ok}]}\nproxy: {fallback: [one, two]}\nsteps: [{}, {to: two, together: true}]"), @"
         error: two steps that are sent together both use `two`
-         --> scenarios/x.yaml:5:13
+         --> scenarios/x.yaml:6:13
           |
-        5 | steps: [{}, {to: two, together: true}]
+        6 | steps: [{}, {to: two, together: true}]
           |         -   ^
           |         |
           |         the other is here
           |
-          = help: write a deployment for each step, and name it: `{to: NAME, together: true}`
+          = help: only a prompt of its own could tell them apart, and a request of openai/models has none: write a deployment for each step, and name it: `{to: NAME, together: true}`
         ");
         insta::assert_snapshot!(error("deployments: {one: [{reply: ok}], two: [{reply: ok}]}\nsteps: [{to: tow}]"), @"
         error: there is no deployment `tow`

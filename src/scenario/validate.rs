@@ -16,7 +16,7 @@ use super::{
     model::{Combination, Scenario, Step, Turn},
     proxy_settings::ProxySettings,
     session,
-    step::{addressed, leaves, mistakes},
+    step::{addressed, leaves, mistakes, pauses},
     transport::transport,
     turn::turns,
     words::Api,
@@ -59,8 +59,9 @@ pub(super) fn validate(
             bodies(&mut check, &steps.value, &matrix);
             leaves(&mut check, &steps.value, &matrix);
             mistakes(&mut check, &steps.value, &matrix);
+            pauses(&mut check, &steps.value);
             session::stays(&mut check, &steps, &matrix);
-            addressed(&mut check, &steps.value, &deployments, &file.proxy.value.fallback);
+            addressed(&mut check, &steps.value, &deployments, &file.proxy.value.fallback, &matrix);
             steps.value.into_iter().map(|step| step.value).collect()
         }
     };
@@ -211,6 +212,33 @@ fn settings(
         known_deployment(check, range, name, deployments);
         if !seen.insert(name) {
             check.error(&key(check, "fallback"), format!("`{name}` is listed twice in `fallback`"));
+        }
+    }
+    let mut members = HashSet::new();
+    for name in &value.group {
+        known_deployment(check, range, name, deployments);
+        if !members.insert(name) {
+            check.error(&key(check, "group"), format!("`{name}` is listed twice in `group`"));
+        }
+    }
+    if let (Some(first), Some((addressed, _))) = (value.group.first(), deployments.first()) {
+        let problem = if first != addressed {
+            Some((format!("`group` must begin with `{addressed}`"), "callers address the first deployment"))
+        } else if value.group.len() < 2 {
+            Some((
+                "a `group` of one deployment is not a group".to_owned(),
+                "name at least one more deployment",
+            ))
+        } else if !value.fallback.is_empty() {
+            Some((
+                "`group` and `fallback` exclude each other".to_owned(),
+                "put the two into separate scenarios",
+            ))
+        } else {
+            None
+        };
+        if let Some((message, help)) = problem {
+            check.error(&key(check, "group"), message).help = Some(help.to_owned());
         }
     }
     if let (Some(first), Some((addressed, _))) = (value.fallback.first(), deployments.first()) {

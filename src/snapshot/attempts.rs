@@ -11,11 +11,17 @@ pub(super) fn lines(observation: &Observation) -> Vec<String> {
             names.push(&attempt.deployment);
         }
     }
-    for name in names {
+    // A proxy may choose among the deployments of a group at random.
+    let group = &observation.arrangement.proxy.group;
+    let is_member = |name: &str| group.iter().any(|member| member == name);
+    let called = |name: &'_ str| if is_member(name) { "group".to_owned() } else { name.to_owned() };
+    let mut shown: Vec<String> = names.into_iter().map(called).collect();
+    shown.dedup();
+    for name in shown {
         let ends: Vec<&str> = observation
             .attempts
             .iter()
-            .filter(|attempt| attempt.deployment == name)
+            .filter(|attempt| called(&attempt.deployment) == name)
             .map(|attempt| word(attempt.end_as_planned()))
             .collect();
         if ends.is_empty() {

@@ -90,14 +90,24 @@ impl Redactor {
         let arrangement = &observation.arrangement;
         let mut redactor = Self::default();
         redactor.add_secrets(arrangement);
+        // A proxy may choose among the deployments of a group at random.
+        let (mut of_group, group) = (0, &arrangement.proxy.group);
         for attempt in &observation.attempts {
-            redactor.add_canaries(attempt);
+            if group.contains(&attempt.deployment) {
+                of_group += 1;
+                redactor.add_canaries(attempt, &format!("group#{of_group}"));
+            } else {
+                redactor.add_canaries(attempt, &format!("{}#{}", attempt.deployment, attempt.n));
+            }
         }
         for deployment in &arrangement.deployments {
             redactor.add(&deployment.model, format!("<model {}>", deployment.name));
         }
         for address in &arrangement.upstream_addresses {
             redactor.add(address, "<upstream>".to_owned());
+        }
+        for address in &arrangement.foreign_addresses {
+            redactor.add(address, "<upstream of another case>".to_owned());
         }
         redactor.add(&arrangement.identity.token, "<token>".to_owned());
         redactor.sorted()
@@ -126,7 +136,7 @@ impl Redactor {
         }
     }
 
-    fn add_canaries(&mut self, attempt: &Attempt) {
+    fn add_canaries(&mut self, attempt: &Attempt, name: &str) {
         let canaries = &attempt.canaries;
         for (what, token) in [
             ("message", &canaries.message),
@@ -137,10 +147,10 @@ impl Redactor {
             ("request id", &canaries.request_id),
             ("content", &canaries.content),
         ] {
-            self.add(token, format!("<canary {what} {}#{}>", attempt.deployment, attempt.n));
+            self.add(token, format!("<canary {what} {name}>"));
         }
         // Ids in a reply contain the stem, which counts the attempts of all repetitions of a case.
-        self.add(canaries.stem(), format!("<token {}#{}>", attempt.deployment, attempt.n));
+        self.add(canaries.stem(), format!("<token {name}>"));
     }
 
     fn add(&mut self, token: &str, placeholder: String) {

@@ -301,6 +301,9 @@ pub const ROWS: &[Row] = &[
     row(FailedEventDropped, "stream.failed-follows", &[], &["responses"]),
     row(ChunkDropped, "stream.content-intact", &[], &["stream", "healthy"]),
     row(ChunkDoubled, "success.content-intact", &["stream.content-intact"], &["healthy", "stream"]),
+    row(StreamHeldBack, "stream.not-held-back", &[], &["stream"]),
+    row(StreamHeldBackInBlocks, "stream.not-held-back", &[], &["stream"]),
+    row(ErrorEventHeldBack, "stream.not-held-back", &[], &["stream"]),
     row(StreamLeftOpen, "stream.ends-after-error", &[], &["timeouts/silence-in-mid-stream"]),
     // Ollama's last line contains both the end and its reason.
     row(
@@ -423,6 +426,14 @@ pub const ROWS: &[Row] = &[
     row(FirstErrorsCoolDown, "cooldown.not-for-bad-requests", &[], &["limits"]),
     row(CooldownAs500, "cooldown.status", &[], &["limits/cooldown-tells-how-long"]),
     row(CooldownWithoutTime, "cooldown.retry-after", &[], &["limits/cooldown-tells-how-long"]),
+    row(GroupCoolsDown, "cooldown.spares-others", &[], &["groups"]),
+    row(CooldownAsAsked, "cooldown.honoured", &[], &["limits/cooldown-outlasts-retry-after"]),
+    row(
+        CooldownEndless,
+        "cooldown.ends",
+        &[],
+        &["limits/cooldown-ends", "fallback/primary-again-after-cooldown"],
+    ),
     row(RejectedKeyRests, "cooldown.names-cause", &[], &["limits/cooldown-names-rejected-key"]),
     row(
         RoutePoisoned,
@@ -521,6 +532,7 @@ pub const ROWS: &[Row] = &[
         &["siblings", "side"],
     ),
     row(KeyLeaked, "leak.provider-key", &[], &["leaks", "status"]),
+    row(ForeignKeyLeaked, "leak.provider-key", &[], &["leaks", "status"]),
     row(ProxyKeyLeaked, "leak.proxy-secret", &[], &["leaks", "status"]),
     row(BaseUrlLeaked, "leak.upstream-address", &[], &["leaks", "status"]),
     row(BaseUrlInHeader, "leak.upstream-address-header", &[], &["leaks", "status", "healthy"]),

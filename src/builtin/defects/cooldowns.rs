@@ -1,6 +1,6 @@
 //! Defects in cooldowns.
 
-use std::mem::take;
+use std::{mem::take, time::Duration};
 
 use super::route_memory::RouteMemory;
 use crate::{
@@ -29,6 +29,27 @@ pub(super) struct CooldownTimeHidden;
 impl Extension for CooldownTimeHidden {
     fn in_cooldown(&self, refusal: &mut CallFailure, _: &CallFailure) {
         refusal.headers.clear();
+    }
+}
+
+/// Never uses a route again that was once in cooldown.
+#[derive(Debug)]
+pub(super) struct CooldownEndless;
+
+impl Extension for CooldownEndless {
+    fn ends_cooldown(&self) -> bool {
+        false
+    }
+}
+
+/// Puts a route into cooldown only for the time that the upstream asks for.
+#[derive(Debug)]
+pub(super) struct CooldownAsAsked;
+
+impl Extension for CooldownAsAsked {
+    fn cooldown(&self, configured: Duration, failure: &CallFailure) -> Duration {
+        let asked = failure.header("retry-after").and_then(|text| text.parse().ok());
+        asked.map_or(configured, Duration::from_secs)
     }
 }
 

@@ -17,6 +17,7 @@ use super::{
         self, FailureChanged, RejectionChanged, ReplyReplaced, StatusReplaced, append, is_gateway_error,
         is_server_error, lose_message, set,
     },
+    foreign_key,
     heads::{self, HeadersDropped, WordsReplaced},
     pass_through::{self, PassedBodyRewritten, PassedHeadChanged},
     process_stop::{self, ProcessStopped},
@@ -203,6 +204,12 @@ defects! {
         => PiecesReplaced(streams::hold_content),
     ChunkDoubled = "chunk-doubled": "Sends the first piece of content of a stream twice"
         => PiecesReplaced(|stream, piece| doubled(stream.is_first_content, piece)),
+    StreamHeldBack = "stream-held-back": "Sends nothing of a stream before the upstream has ended it"
+        => PiecesReplaced(|stream, piece| streams::collect(usize::MAX, stream, piece)),
+    StreamHeldBackInBlocks = "stream-held-back-in-blocks": "Passes a stream on in blocks of at least 4 KiB"
+        => PiecesReplaced(|stream, piece| streams::collect(4096, stream, piece)),
+    ErrorEventHeldBack = "error-event-held-back": "Holds an error event back until the upstream ends its stream"
+        => streams::ErrorEventHeld,
     StreamLeftOpen = "stream-left-open": "Never ends a stream after its error event"
         => streams::FailedStreamOpen,
     TerminatorDropped = "terminator-dropped": "Ends a successful stream without `[DONE]`"
@@ -327,6 +334,12 @@ defects! {
         => StatusReplaced(500, |failure, _| failure.cause == Cause::CoolingDown),
     CooldownWithoutTime = "cooldown-without-time": "Does not say how long a cooldown lasts"
         => cooldowns::CooldownTimeHidden,
+    GroupCoolsDown = "group-cools-down": "Puts a whole group into cooldown when one of its deployments fails"
+        => StepChanged(ProxyStep::CoolGroup),
+    CooldownAsAsked = "cooldown-as-asked": "Ends a cooldown when the upstream's Retry-After is over"
+        => cooldowns::CooldownAsAsked,
+    CooldownEndless = "cooldown-endless": "Never uses a route again after its cooldown"
+        => cooldowns::CooldownEndless,
     RejectedKeyRests = "rejected-key-rests": "Puts a route into cooldown after a rejected key, and reports a rate limit to callers"
         => cooldowns::RejectedKeyCounted,
     RoutePoisoned = "route-poisoned": "Fails the next request on a route after a failure"
@@ -386,6 +399,8 @@ defects! {
     // Leaks.
     KeyLeaked = "key-leaked": "Includes the provider key in the error message"
         => FailureChanged(|failure, call| append(failure, &format!(" (key: {})", call.route.api_key))),
+    ForeignKeyLeaked = "foreign-key-leaked": "Includes the provider key of another route in the error message"
+        => foreign_key::ForeignKeyLeaked::default(),
     ProxyKeyLeaked = "proxy-key-leaked": "Includes the proxy's own key in the error message"
         => FailureChanged(|failure, call| append(failure, &format!(" (caller: {})", call.proxy_key))),
     BaseUrlLeaked = "base-url-leaked": "Includes the upstream's base URL in the error message"

@@ -11,6 +11,7 @@ mod defect;
 mod error_events;
 mod every_third;
 mod failures;
+mod foreign_key;
 mod heads;
 mod pass_through;
 mod process_stop;

@@ -262,6 +262,13 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
         | RedirectFollowed
         | CooldownAs500
         | CooldownWithoutTime
+        | CooldownEndless
+        | CooldownAsAsked
+        | GroupCoolsDown
+        | ForeignKeyLeaked
+        | StreamHeldBack
+        | StreamHeldBackInBlocks
+        | ErrorEventHeldBack
         | RejectedKeyRests
         | PingedFailureFinished
         | PingedFailureCut
@@ -338,6 +345,13 @@ const TESTED_ELSEWHERE: &[Defect] = &[
     Defect::SequenceRestarted,
     Defect::FailedAndCompleted,
     Defect::FailedEventDropped,
+    Defect::GroupCoolsDown,
+    Defect::ForeignKeyLeaked,
+    Defect::CooldownAsAsked,
+    Defect::CooldownEndless,
+    Defect::StreamHeldBack,
+    Defect::StreamHeldBackInBlocks,
+    Defect::ErrorEventHeldBack,
     Defect::CooldownAs500,
     Defect::CooldownWithoutTime,
     Defect::RejectedKeyRests,

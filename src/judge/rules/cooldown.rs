@@ -10,7 +10,7 @@ use crate::{
         facts::Facts,
         retry_after::{asked_ms, wait_ms},
         rule::{Rule, RuleOutcome},
-        scope::{Scope, WithCooldown},
+        scope::{InvalidRequest, Scope, WithCooldown},
     },
     observation::{Attempt, word},
     scenario::{Cooldown, Level},
@@ -29,6 +29,28 @@ pub(super) const RULES: &[Rule] = &[
         timing: false,
         scope: COOLDOWN,
         check: honoured,
+    },
+    Rule {
+        id: "cooldown.ends",
+        level: Level::Required,
+        title: "The proxy uses a deployment again once its cooldown is over",
+        reason: "A cooldown that never ends takes a deployment out of service for good after one bad minute of its \
+                 provider. Nobody notices until the last deployment is gone.",
+        references: &["BerriAI/litellm#27823"],
+        timing: true,
+        scope: COOLDOWN.never(&[InvalidRequest]),
+        check: ends,
+    },
+    Rule {
+        id: "cooldown.spares-others",
+        level: Level::Required,
+        title: "While one deployment of a group is in cooldown, calls go to the others",
+        reason: "That is the purpose of a group. A proxy that closes the whole group turns one deployment's bad minute \
+                 into an outage of the model.",
+        references: &["BerriAI/litellm#34399"],
+        timing: false,
+        scope: COOLDOWN.never(&[InvalidRequest]),
+        check: spares_others,
     },
     Rule {
         id: "cooldown.not-for-bad-requests",
@@ -147,6 +169,61 @@ fn honoured(facts: &Facts<'_>) -> Option<RuleOutcome> {
         }
     }
     outcome
+}
+
+/// How long after the end of a cooldown the proxy may still hold a deployment back: it may round to seconds.
+const GRACE_MS: f64 = 1000.0;
+
+fn ends(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let own_ms = facts.arrangement.proxy.cooldown?.lasting.as_secs_f64() * 1000.0;
+    let first = *facts.chain().first()?;
+    if facts.cannot_reach(first) {
+        return None;
+    }
+    let earlier = |attempt: &&Attempt| attempt.deployment == first && attempt.at_ms < facts.exchange.sent_ms;
+    let last = facts.all_attempts.iter().rfind(earlier)?;
+    let result = AttemptOutcome::of(last, facts.arrangement.combination);
+    // The provider may have asked for a longer wait than the cooldown.
+    let over_ms = facts.all_attempts.iter().filter(earlier).try_fold(0.0, |over: f64, attempt| {
+        let asked = wait_ms(attempt, facts.began).unwrap_or(0.0);
+        Some(over.max(attempt.end_ms? + own_ms.max(asked)))
+    })?;
+    let after_ms = facts.exchange.sent_ms - over_ms;
+    if result.is_success() || facts.ended_by_leaving(last) || after_ms < GRACE_MS {
+        return None;
+    }
+    let is_group = !facts.arrangement.proxy.group.is_empty();
+    if facts.attempts.iter().any(|(attempt, _)| is_group || attempt.deployment == first) {
+        return Some(RuleOutcome::Holds);
+    }
+    RuleOutcome::broken(
+        format!("a request to {first}, whose cooldown was over {:.1} s before", after_ms / 1000.0),
+        format!("none; the caller got {}", facts.response.describe()),
+        vec![format!("upstream {first}#{} {}", last.n, result.describe())],
+    )
+}
+
+fn spares_others(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let group = &facts.arrangement.proxy.group;
+    let addressed = facts.chain();
+    if !facts.unreachable.is_empty() || !group.iter().any(|member| addressed.contains(&member.as_str())) {
+        return None;
+    }
+    let earlier = facts.all_attempts.iter().filter(|attempt| attempt.at_ms < facts.exchange.sent_ms);
+    let failed: Vec<(&Attempt, AttemptOutcome)> = earlier
+        .map(|attempt| (attempt, AttemptOutcome::of(attempt, facts.arrangement.combination)))
+        .filter(|(_, result)| !result.is_success())
+        .collect();
+    let is_well = |member: &&String| failed.iter().all(|(attempt, _)| attempt.deployment != **member);
+    let well = group.iter().find(is_well).filter(|_| !failed.is_empty())?;
+    if !facts.attempts.is_empty() {
+        return Some(RuleOutcome::Holds);
+    }
+    RuleOutcome::broken(
+        format!("a request to {well}, which has not failed"),
+        format!("none; the caller got {}", facts.response.describe()),
+        lines(&failed),
+    )
 }
 
 fn not_for_bad_requests(facts: &Facts<'_>) -> Option<RuleOutcome> {

@@ -6,7 +6,7 @@ use crate::{
         rule::{Rule, RuleOutcome},
         scope::{PassThrough, Scope},
     },
-    observation::{Attempt, Response, word},
+    observation::{Arrangement, Attempt, Identity, Response, word},
     scenario::{Fault, Level, ReplyPart},
 };
 
@@ -130,7 +130,28 @@ fn in_body(answer: &Response, secret: &str, find: Find) -> Option<String> {
 
 fn provider_key(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let keys = facts.arrangement.deployments.iter().map(|deployment| deployment.key.as_str());
-    search(facts, keys, word::find_token, anywhere)
+    match search(facts, keys, word::find_token, anywhere)? {
+        RuleOutcome::Holds => foreign_key(facts),
+        broken => Some(broken),
+    }
+}
+
+/// Searches for keys of deployments of other cases, which the proxy knows as well.
+fn foreign_key(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let answer = facts.raw_response()?;
+    let is_foreign = |key: &str| {
+        let said = |(attempt, _): &(&Attempt, _)| attempt.said().contains(key);
+        !facts.arrangement.deployments.iter().any(|own| own.key == key) && !facts.attempts.iter().any(said)
+    };
+    let has_foreign = |text: &str| Identity::keys_in(text).any(is_foreign);
+    let header = answer.headers.iter().find(|(_, value)| has_foreign(value));
+    let place = header
+        .map(|(name, _)| format!("in the header {name}"))
+        .or_else(|| has_foreign(&answer.body.text).then(|| "in the body".to_owned()));
+    RuleOutcome::check(place.is_none(), || {
+        let observed = format!("the key of another deployment {}", place.unwrap_or_default());
+        ("no trace of a key of any deployment of the proxy".to_owned(), observed)
+    })
 }
 
 fn unproven_upstream(facts: &Facts<'_>) -> Option<RuleOutcome> {
@@ -178,12 +199,18 @@ fn proxy_secret(facts: &Facts<'_>) -> Option<RuleOutcome> {
     search(facts, facts.arrangement.proxy_secrets.iter().map(String::as_str), find, anywhere)
 }
 
+/// The addresses of the case's own upstreams, and those of other cases that occur in one of its responses.
+fn addresses<'a>(facts: &Facts<'a>) -> impl Iterator<Item = &'a str> {
+    let Arrangement { upstream_addresses, foreign_addresses, .. } = facts.arrangement;
+    upstream_addresses.iter().chain(foreign_addresses).map(String::as_str)
+}
+
 fn upstream_address(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    search(facts, facts.arrangement.upstream_addresses.iter().map(String::as_str), word::find, in_body)
+    search(facts, addresses(facts), word::find, in_body)
 }
 
 fn upstream_address_header(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    search(facts, facts.arrangement.upstream_addresses.iter().map(String::as_str), word::find, in_headers)
+    search(facts, addresses(facts), word::find, in_headers)
 }
 
 fn traceback(facts: &Facts<'_>) -> Option<RuleOutcome> {

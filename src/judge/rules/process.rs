@@ -1,14 +1,16 @@
 //! Whether the proxy as a whole survives a case, and serves other callers meanwhile.
 //!
-//! These rules read the harm that the runner recorded. It records harm only for a case that ran alone.
+//! These rules read the harm that the runner recorded. It records harm only for a case that ran alone. Whether one request
+//! of a case waited for another one is read from the case itself.
 
 use crate::{
     judge::{
+        attempt_outcome::AttemptOutcome,
         facts::Facts,
         rule::{Rule, RuleOutcome},
         scope::{CallerLeft, PassThrough, ProxyStopped, Scope, Subject},
     },
-    observation::ProxyHarm,
+    observation::{Attempt, Exchange, ProxyHarm},
     scenario::Level,
 };
 
@@ -82,7 +84,41 @@ fn keeps_answering(facts: &Facts<'_>) -> Option<RuleOutcome> {
     })
 }
 
+/// A caller must be held up by at least this long, in milliseconds.
+const HELD_UP_MS: f64 = 1000.0;
+
+/// The maximum time between the end of a request and the first sign of the one that waited for it, in milliseconds.
+const TOGETHER_MS: f64 = 250.0;
+
+/// Two concurrent requests of the case: the second one got nowhere until the first one, whose upstream was silent, had
+/// ended.
+fn held_up<'a>(facts: &Facts<'a>) -> Option<(&'a Exchange, &'a Exchange, f64)> {
+    let case = facts.arrangement.combination;
+    let is_silent = |attempt: &&Attempt| {
+        attempt.was_asked() && matches!(AttemptOutcome::of(attempt, case), AttemptOutcome::Silent { .. })
+    };
+    let silent =
+        facts.all_exchanges.iter().filter(|one| facts.seen.attempts_of(one).any(|one| is_silent(&one)));
+    let waited_for = |first: &Exchange, second: &'a Exchange| {
+        let at_ms = facts.seen.attempts_of(second).next()?.at_ms;
+        let waited_ms = at_ms - second.sent_ms;
+        let follows = (-TOGETHER_MS / 5.0..TOGETHER_MS).contains(&(at_ms - first.end_ms));
+        (waited_ms >= HELD_UP_MS && follows && first.sent_ms < at_ms).then_some(waited_ms)
+    };
+    silent
+        .flat_map(|first| facts.all_exchanges.iter().map(move |second| (first, second)))
+        .filter(|(first, second)| !std::ptr::eq(*first, *second) && second.sent_ms < first.end_ms)
+        .find_map(|(first, second)| Some((first, second, waited_for(first, second)?)))
+}
+
 fn serves_others(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    if let Some((first, second, waited_ms)) = held_up(facts) {
+        return RuleOutcome::broken(
+            format!("the request of {} goes to its upstream at once", second.step),
+            format!("it went there after {waited_ms:.0} ms, when the request of {} ended", first.step),
+            vec![format!("the upstream of {} was silent until {:.0} ms", first.step, first.end_ms)],
+        );
+    }
     judged(facts, |harm| {
         let ProxyHarm::HeldUpOthers { sent_ms, answered_ms } = harm else { return None };
         let waited = answered_ms - sent_ms;

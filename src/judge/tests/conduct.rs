@@ -104,6 +104,12 @@ fn fallback() -> Vec<RuleExample> {
 
 fn cooldown() -> Vec<RuleExample> {
     let limited = || plain().cooling(1, 5).tried(error(429)).received(error(429));
+    let grouped = || {
+        let seen = plain().with_deployment("backup").cooling(1, 5);
+        let group = vec!["primary".to_owned(), "backup".to_owned()];
+        let seen = seen.set(|arrangement| arrangement.proxy.group = group);
+        seen.tried(error(500)).received(error(500))
+    };
     let rejected = || plain().cooling(1, 5).tried(error(401)).received(error(401));
     let bare = r#"{"error":{"message":"slow down","type":"requests","param":null,"code":null}}"#;
     let faulty = || plain().cooling(1, 5).tried(error(400)).received(error(400));
@@ -112,6 +118,16 @@ fn cooldown() -> Vec<RuleExample> {
             "cooldown.honoured",
             limited().received(error(429)),
             limited().tried(error(429)).received(error(429)),
+        ),
+        (
+            "cooldown.ends",
+            limited().pausing(6100.0).tried(error(429)).received(error(429)),
+            limited().pausing(6100.0).received(error(429)),
+        ),
+        (
+            "cooldown.spares-others",
+            grouped().tried_at("backup", say(200, OK), AttemptEnd::Finished).received(say(200, OK)),
+            grouped().received(error(503)),
         ),
         (
             "cooldown.not-for-bad-requests",
@@ -217,4 +233,23 @@ fn another_request_of_the_proxy_does_not_count_as_an_attempt() {
     assert!(breaks(&with_other_request(plain().tried(error(429))).received(error(500)), "status.rate-limit"));
     // If there is no other attempt, the proxy called the wrong path.
     assert!(breaks(&with_other_request(plain()).received(say(200, OK)), "status.failure-not-success"));
+}
+
+#[test]
+fn a_deployment_is_used_again_only_after_its_cooldown_and_the_wait_that_the_provider_asked_for() {
+    let rule = "cooldown.ends";
+    let limited = || plain().cooling(1, 5).tried(error(429)).received(error(429));
+    assert!(breaks(&limited().pausing(6100.0).received(error(503)), rule));
+    assert!(
+        !breaks(&limited().pausing(5900.0).received(error(503)), rule),
+        "a second is allowed for rounding"
+    );
+    let asked = |wait| {
+        let limit = error(429).with("retry-after", "30");
+        plain().cooling(1, 5).tried(limit.clone()).received(limit).pausing(wait).received(error(503))
+    };
+    assert!(!breaks(&asked(30_900.0), rule), "the provider asked for more");
+    assert!(breaks(&asked(31_100.0), rule));
+    let well = plain().cooling(1, 5).tried(say(200, OK)).received(say(200, OK));
+    assert!(!breaks(&well.pausing(9000.0).received(error(503)), rule), "no failure, no cooldown");
 }

@@ -152,3 +152,17 @@ fn leak() -> Vec<RuleExample> {
         ("leak.traceback", good(), saying("/app/site-packages/x.py")),
     ]
 }
+
+#[test]
+fn keys_and_addresses_of_other_cases_are_leaks_too() {
+    let broken = |text: &str| {
+        let body = ERROR.replace("MSG", &format!("MSG {text}"));
+        let seen = plain().tried(error(400)).received(say(400, &body));
+        let seen = seen.set(|arrangement| arrangement.foreign_addresses = vec!["127.0.0.1:77".to_owned()]);
+        let findings = judge::judge(&seen.observation, &[], &Policy::default());
+        findings.into_iter().map(|finding| finding.rule).collect::<Vec<_>>()
+    };
+    assert_eq!(broken("nothing"), Vec::<String>::new());
+    assert_eq!(broken("sk-canary-other7-backup"), ["leak.provider-key"]);
+    assert_eq!(broken("http://127.0.0.1:77/x"), ["leak.upstream-address"]);
+}

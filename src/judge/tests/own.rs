@@ -109,3 +109,23 @@ fn allowed_parts_of_other_responses_make_no_finding() {
     let quoting = say(400, &ERROR.replace("MSG", "MSG canary-msg-xyz-primary-1"));
     assert_eq!(broken(&plain().tried(quoting.clone()).received(quoting)), Vec::<String>::new());
 }
+
+#[test]
+fn a_declared_cache_may_answer_a_request_that_is_the_same_as_an_earlier_one() {
+    let seen = |caches: bool, same: bool| {
+        let mut seen = plain()
+            .set(|arrangement| arrangement.caches = caches)
+            .tried(say(200, OK))
+            .received(say(200, OK))
+            .received(say(200, OK))
+            .observation;
+        seen.exchanges[1].request_body = if same { String::new() } else { "other".to_owned() };
+        judge::judge(&seen, &[], &Policy::default())
+            .into_iter()
+            .map(|finding| finding.rule)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(seen(true, true), Vec::<String>::new());
+    assert!(seen(true, false).contains(&"request.forwarded".to_owned()), "no earlier request was the same");
+    assert!(seen(false, true).contains(&"request.forwarded".to_owned()), "no cache was declared");
+}

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     judge::{self, Policy},
-    observation::ProxyHarm,
+    observation::{AttemptEnd, ProxyHarm},
 };
 
 fn with(harm: Option<ProxyHarm>) -> ObservationBuilder {
@@ -42,4 +42,26 @@ fn a_case_that_stopped_the_proxy_has_no_other_findings() {
     assert!(!rules(&seen).is_empty(), "a forged success is a finding");
     seen.observation.harm = Some(ProxyHarm::Exited { how: "exited with code 1".to_owned(), log: Vec::new() });
     assert_eq!(rules(&seen), ["process.keeps-running"]);
+}
+
+#[test]
+fn a_request_that_waits_for_a_silent_provider_of_another_one_is_held_up() {
+    let rule = "process.serves-others";
+    let seen = |arrived_ms: f64| {
+        let mut seen = plain()
+            .with_deployment("well")
+            .tried_in_vain(AttemptEnd::ClientLeft)
+            .tried_at("well", say(200, OK), AttemptEnd::Finished)
+            .wait(4000.0)
+            .received(error(504))
+            .together("well", say(200, OK))
+            .observation;
+        seen.attempts[0].end_ms = Some(seen.exchanges[0].end_ms);
+        seen.attempts[1].at_ms = arrived_ms;
+        seen.attempts[1].end_ms = Some(arrived_ms + 1.0);
+        judge::judge(&seen, &[], &Policy::default()).into_iter().any(|finding| finding.rule == rule)
+    };
+    assert!(seen(4010.0), "it waited until the silent request had ended");
+    assert!(!seen(10.0), "it was served at once");
+    assert!(!seen(2000.0), "it waited for something else");
 }

@@ -134,6 +134,8 @@ pub(crate) fn plain() -> ObservationBuilder {
                 proxy_secrets: vec!["sk-proxy".to_owned()],
                 upstream_addresses: vec!["127.0.0.1:9".to_owned()],
                 own_retries: None,
+                foreign_addresses: Vec::new(),
+                caches: false,
                 volatile: Vec::new(),
             },
             exchanges: Vec::new(),
@@ -228,6 +230,13 @@ impl ObservationBuilder {
     /// Adds an expectation of the scenario.
     pub(crate) fn expecting(self, edit: impl FnOnce(&mut Expect)) -> Self {
         self.set(|arrangement| edit(&mut arrangement.expect))
+    }
+
+    /// The caller waits before it sends the next request.
+    pub(crate) fn pausing(mut self, ms: f64) -> Self {
+        self.sent += ms;
+        self.now += ms;
+        self
     }
 
     pub(crate) fn wait(mut self, ms: f64) -> Self {

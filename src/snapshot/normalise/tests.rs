@@ -38,6 +38,8 @@ pub(crate) fn sample() -> Observation {
             proxy_secrets: vec!["sk-proxy-51c0ffee".to_owned()],
             upstream_addresses: vec![address.to_owned()],
             own_retries: None,
+            foreign_addresses: Vec::new(),
+            caches: false,
             volatile: Vec::new(),
             identity: identity.clone(),
         },
