@@ -41,7 +41,7 @@ impl Content {
         let mut content = Self { text: String::new(), has_error: false };
         for (name, data) in frames {
             match dialect::event(api, name, data) {
-                StreamEvent::Chunk { piece, .. } => content.text.extend(piece),
+                StreamEvent::Chunk { content: chunk, .. } => content.text.push_str(&chunk.text),
                 StreamEvent::Error(_) => content.has_error = true,
                 StreamEvent::Done | StreamEvent::Odd(_) => {}
             }
