@@ -105,6 +105,14 @@ pub(super) trait Extension: fmt::Debug + Send + Sync {
         call
     }
 
+    /// The success of an earlier request that answers this one as well.
+    fn kept(&self, route: &ProxyRoute, call: &CallerRequest) -> Option<Success> {
+        None
+    }
+
+    /// Takes note of a success.
+    fn keep(&self, route: &ProxyRoute, call: &CallerRequest, success: &Success) {}
+
     /// Changes a failure that an upstream caused, before it is written.
     fn failure(&self, failure: &mut CallFailure, context: &FailureContext<'_>) {}
 

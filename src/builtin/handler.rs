@@ -98,7 +98,16 @@ async fn answered(shared: &Arc<ProxyShared>, route: &ProxyRoute, call: CallerReq
             Err(failed) => (Err(failed), route),
         }
     });
-    let (result, answering) = shared.extension.call(route, running).await;
+    let (result, answering) = match shared.extension.kept(route, &call) {
+        Some(success) => {
+            drop(running);
+            (Ok(success), route)
+        }
+        None => shared.extension.call(route, running).await,
+    };
+    if let Ok(success) = &result {
+        shared.extension.keep(route, &call, success);
+    }
     let (mut reply, upstream) = match result {
         Ok(Success::Whole { status, headers, body }) => {
             let body = shared.extension.content(body);

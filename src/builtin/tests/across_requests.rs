@@ -1,7 +1,7 @@
 //! Defects that need more than one request to show.
 
 use super::stage::*;
-use crate::builtin::Defect;
+use crate::builtin::{Defect, EmbeddedProxy, HonestVariant};
 
 /// The honest proxy, and the proxy with this defect.
 fn both(defect: Defect) -> [Option<Defect>; 2] {
@@ -118,4 +118,17 @@ async fn errors_that_keep_their_slots_block_a_route() {
         let statuses: Vec<u16> = several(&stage, 4).await.iter().map(|got| got.status).collect();
         assert_eq!(statuses, [500, 500, 500, if with.is_some() { 429 } else { 200 }]);
     }
+}
+
+#[tokio::test]
+async fn the_caching_variant_answers_a_repeated_request_without_the_upstream() {
+    let setup = Setup::new([error(500, "", "c"), ok()]);
+    let attempts = async |proxy| {
+        let stage = setup.start_as(proxy).await;
+        let statuses: Vec<u16> = several(&stage, 4).await.iter().map(|got| got.status).collect();
+        assert_eq!(statuses, [500, 200, 200, 200]);
+        stage.main.attempts()
+    };
+    assert_eq!(attempts(EmbeddedProxy::Reference).await, 4);
+    assert_eq!(attempts(EmbeddedProxy::Variant(HonestVariant::Caching)).await, 2, "errors are not kept");
 }

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use crate::{
-    builtin::{Builtin, Defect},
+    builtin::{Builtin, Defect, EmbeddedProxy},
     proxy::{InstanceSettings, ProxyRoute},
     scenario::{Api, Cooldown, Provider, ProxySettings},
 };
@@ -235,6 +235,10 @@ impl Setup {
     }
 
     pub(super) async fn start(&self, defect: Option<Defect>) -> ProxyStage {
+        self.start_as(defect.into()).await
+    }
+
+    pub(super) async fn start_as(&self, proxy: EmbeddedProxy) -> ProxyStage {
         let main = ScriptedUpstream::start(self.scripts.clone()).await;
         let backup = ScriptedUpstream::start(self.backup.clone().unwrap_or_else(|| vec![ok()])).await;
         // The socket is bound, so that no other program gets the port, but does not listen: connections are
@@ -267,7 +271,7 @@ impl Setup {
         first.fallbacks = self.backup.iter().map(|_| "backup".to_owned()).collect();
         let routes = vec![first, route("backup", &backup.address)];
         let settings = InstanceSettings::of(&settings, |_| false);
-        let proxy = Builtin::start(routes.into(), settings, None, defect.into()).await.unwrap();
+        let proxy = Builtin::start(routes.into(), settings, None, proxy).await.unwrap();
         ProxyStage { proxy, main, backup, stream: self.stream, _deaf: deaf }
     }
 

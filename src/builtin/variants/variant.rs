@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::tolerant::TolerantReader;
+use super::{success_cache::SuccessCache, tolerant::TolerantReader};
 use crate::builtin::extension::Extension;
 
 /// Another way of the embedded proxy to keep the contract. `--proxy builtin:NAME` selects it.
@@ -11,16 +11,19 @@ use crate::builtin::extension::Extension;
 pub enum HonestVariant {
     /// Reads mislabelled bodies as their provider meant them.
     Tolerant,
+    /// Answers a request that is the same as an earlier one from a cache of successes.
+    Caching,
 }
 
 impl HonestVariant {
     /// All variants.
-    pub const ALL: &'static [Self] = &[Self::Tolerant];
+    pub const ALL: &'static [Self] = &[Self::Tolerant, Self::Caching];
 
     /// The name: `tolerant`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Tolerant => "tolerant",
+            Self::Caching => "caching",
         }
     }
 
@@ -31,6 +34,7 @@ impl HonestVariant {
                 "Reads bodies by their bytes if their Content-Encoding or Content-Type is wrong, and delivers what the \
                  provider meant"
             }
+            Self::Caching => "Answers a request that is the same as an earlier one from a cache of successes",
         }
     }
 
@@ -38,6 +42,7 @@ impl HonestVariant {
     pub(in crate::builtin) fn extension(self) -> Arc<dyn Extension> {
         match self {
             Self::Tolerant => Arc::new(TolerantReader),
+            Self::Caching => Arc::new(SuccessCache::default()),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! All rules, by family.
 
 use super::{
-    coding, cooldown, detail, disconnect, expect, fallback, format, headers, held_back, keepalive, leak, mistake,
-    passthrough, process, realtime, recovery, retry, sibling, status, stream, success, timeout,
+    coding, cooldown, detail, disconnect, expect, fallback, format, headers, held_back, keepalive, leak,
+    mistake, passthrough, process, realtime, recovery, retry, sibling, status, stream, success, timeout,
 };
 use crate::judge::rule::Rule;
 
