@@ -168,10 +168,7 @@ pub const ROWS: &[Row] = &[
             "detail.code-kept",
             "detail.param-kept",
             "detail.type-kept",
-            "detail.members-kept",
             "detail.limit-code-kept",
-            "detail.param-kept",
-            "detail.type-kept",
             "keepalive.true-cause",
             "detail.members-kept",
         ],
@@ -180,8 +177,6 @@ pub const ROWS: &[Row] = &[
     row(
         AnthropicEnvelope,
         "format.envelope",
-        &["detail.code-kept", "detail.param-kept", "detail.type-kept", "detail.members-kept"],
-        &["detail.code-kept", "detail.limit-code-kept", "detail.param-kept", "detail.type-kept"],
         &[
             "detail.code-kept",
             "detail.limit-code-kept",
@@ -264,10 +259,6 @@ pub const ROWS: &[Row] = &[
     row(
         ErrorEventDetailLost,
         "stream.error-detail",
-        &["detail.code-kept", "detail.type-kept", "detail.param-kept"],
-        &["stream"],
-    ),
-    row(ErrorEventDetailLost, "stream.error-detail", &["stream.sequence-rises"], &["stream"]),
         &["stream.sequence-rises", "detail.code-kept", "detail.param-kept", "detail.type-kept"],
         &["stream"],
     ),
