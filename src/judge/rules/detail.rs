@@ -162,13 +162,16 @@ fn pair<'f, 'a>(facts: &'f Facts<'a>) -> Option<(&'f ErrorObject, Vec<(&'a Attem
     (!sent.is_empty() && facts.failures().count() == sent.len()).then_some((got, sent))
 }
 
-/// `wanted` gets the status of each failure, or `None` for an error at the start of a stream that states none.
+/// `wanted` gets the status of each failure, or `None` for an error with status 200 that states none.
 fn message(facts: &Facts<'_>, wanted: impl Fn(Option<u16>) -> bool) -> Option<RuleOutcome> {
     let applies = |result: &AttemptOutcome| match result {
         AttemptOutcome::Status { status, .. } => wanted(Some(*status)),
         // `stream.error-detail` checks an error that is passed on as an event.
         AttemptOutcome::ErrorEvent { .. } => {
             facts.response.failure_status().is_some() && wanted(result.status())
+        }
+        AttemptOutcome::OddBody { error: Some(_) } => {
+            facts.response.failure_status().is_some() && wanted(None)
         }
         _ => false,
     };

@@ -59,6 +59,9 @@ fn the_words_of_an_error_as_first_event_are_judged_like_those_of_a_response() {
         ["detail.message-kept", "detail.code-kept", "detail.type-kept", "detail.param-kept"]
     );
     assert_eq!(first(UNSAID, say(502, own)), ["detail.server-message-kept"]);
+    let with_200 = |said: &str| broken(&plain().tried(say(200, UNSAID)).received(say(502, said)));
+    assert_eq!(with_200(UNSAID), [""; 0]);
+    assert_eq!(with_200(own), ["detail.server-message-kept"]);
     let with_id = |said: SideReply| said.with("x-request-id", "RID").with("retry-after", "7");
     let kept = streamed().tried(with_id(events(&[LIMIT]))).received(with_id(say(429, LIMIT)));
     assert_eq!(broken(&kept), [""; 0]);
