@@ -247,13 +247,13 @@ pub const ROWS: &[Row] = &[
     row(
         ErrorEventSwallowed,
         "stream.no-forged-success",
-        &["stream.sequence-rises", "detail.members-kept"],
+        &["stream.sequence-rises"],
         &["stream", "connection", "responses", "converse", "invoke", "messages"],
     ),
     row(
         ErrorEventDropped,
         "stream.error-visible",
-        &["stream.no-forged-success", "detail.members-kept"],
+        &["stream.no-forged-success"],
         &["stream", "responses", "converse", "invoke", "messages", "cohere", "generate", "ollama"],
     ),
     row(

@@ -176,6 +176,8 @@ fn failure_not_success(facts: &Facts<'_>) -> Option<RuleOutcome> {
     // The rules on streams check failures in a stream or at its beginning, unless the response is neither a stream nor
     // a success.
     let is_theirs = match &facts.response {
+        // A 204 has no body that could be incomplete.
+        CallerResponse::Whole { status: 204, .. } => false,
         CallerResponse::Whole { completion, error, complete, .. } => {
             !complete || (completion.is_some() && error.is_none())
         }

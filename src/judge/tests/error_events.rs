@@ -5,7 +5,7 @@ use proptest::{prelude::*, sample::select};
 use super::{any::exchange, seen::*};
 use crate::{
     judge::{self, Facts, Policy, attempt_outcome::AttemptOutcome},
-    observation::{AttemptEnd, ResponseEnd},
+    observation::{AttemptEnd, ExchangeOutcome, ResponseBody, ResponseEnd},
     scenario::{Api, ErrorName, Fault, Point, Provider},
 };
 
@@ -111,7 +111,7 @@ fn a_finish_reason_error_alone_shows_no_failure_unless_the_upstream_sent_it() {
 }
 
 #[test]
-fn a_body_that_is_neither_a_success_nor_an_error_is_no_answer_to_a_failed_stream() {
+fn a_body_that_is_neither_a_success_nor_an_error_does_not_answer_a_failed_stream() {
     let failed = || streamed().tried(events(&[OVERLOAD]));
     for body in ["", "{}", OVERLOAD] {
         assert_eq!(broken(&failed().received(say(200, body))), ["status.failure-not-success"], "{body}");
@@ -188,8 +188,16 @@ proptest! {
         (way, stream, got) in (0..6usize, any::<bool>(), exchange()),
         api in select(vec![Api::OpenaiChat, Api::OpenaiResponses, Api::AnthropicMessages]),
     ) {
+        // An upstream streams only to a call that requested a stream.
+        let way = if stream { way } else { [0, 4, 5][way % 3] };
         let mut seen = failed(api, stream, way).received(error(500)).observation;
         seen.exchanges[0].outcome = got.outcome;
+        // A 204 has no body.
+        if let ExchangeOutcome::Answer(answer) = &mut seen.exchanges[0].outcome
+            && answer.status == 204
+        {
+            answer.body = ResponseBody::default();
+        }
         let policy = Policy::default();
         let facts = Facts::of(&seen, &seen.exchanges[0], &policy);
         // The policy accepts both for a stream that ends properly.
