@@ -23,7 +23,13 @@ pub(crate) fn content_pieces(reply: &SuccessReply, canaries: &Canaries) -> Vec<S
         | SuccessReply::ContentFilter
         | SuccessReply::TextAndToolCall => 5,
         SuccessReply::Chunks(n) => (*n).max(1),
-        SuccessReply::ToolCall | SuccessReply::TwoToolCalls | SuccessReply::CutToolCall => return Vec::new(),
+        SuccessReply::ToolCall
+        | SuccessReply::TwoToolCalls
+        | SuccessReply::CutToolCall
+        | SuccessReply::LargeToolCall(_) => return Vec::new(),
+        SuccessReply::LargeText(bytes) => {
+            return vec![format!("[1] {} {}", canaries.content, filler(*bytes))];
+        }
         // Characters of two, three, three and four bytes in UTF-8.
         SuccessReply::NonAscii => {
             let first = format!("[1] {} ", canaries.content);
@@ -39,6 +45,13 @@ pub(crate) fn content_pieces(reply: &SuccessReply, canaries: &Canaries) -> Vec<S
             i => format!("[{i}] "),
         })
         .collect()
+}
+
+/// A text of this many bytes in which every part differs from its neighbours.
+fn filler(bytes: u32) -> String {
+    let mut text: String = (0..=bytes / 8).map(|n| format!("{n:07} ")).collect();
+    text.truncate(bytes as usize);
+    text
 }
 
 /// A tool call of a reply.
@@ -90,11 +103,17 @@ pub(crate) fn tool_calls(reply: &SuccessReply, canaries: &Canaries) -> Vec<MockT
             call.pieces.pop();
             vec![MockToolCall { is_cut: true, ..call }]
         }
+        SuccessReply::LargeToolCall(bytes) => {
+            let note = format!("{} {}", canaries.content, filler(*bytes));
+            let pieces = vec![json!({"city": "Paris", "note": note}).to_string()];
+            vec![MockToolCall { pieces, ..weather() }]
+        }
         SuccessReply::Ok
         | SuccessReply::Chunks(_)
         | SuccessReply::NonAscii
         | SuccessReply::MaxTokens
-        | SuccessReply::ContentFilter => Vec::new(),
+        | SuccessReply::ContentFilter
+        | SuccessReply::LargeText(_) => Vec::new(),
     }
 }
 

@@ -152,6 +152,10 @@ pub enum SuccessReply {
     /// One tool call that the token limit cut off in the middle of its arguments. In dialects in which arguments are
     /// objects, only complete members are left, or (Gemini, Ollama) no call at all.
     CutToolCall,
+    /// A text of this many bytes and a little more, 1 to 4,194,304; as a stream, in one event.
+    LargeText(u32),
+    /// One tool call with arguments of this many bytes and a little more, 1 to 4,194,304; as a stream, in one event.
+    LargeToolCall(u32),
 }
 
 /// Why a reply ends.
@@ -168,7 +172,7 @@ pub(crate) enum ReplyEnd {
 impl SuccessReply {
     /// All replies, with one number of chunks.
     #[cfg(test)]
-    pub(crate) const EXAMPLES: [Self; 9] = [
+    pub(crate) const EXAMPLES: [Self; 11] = [
         Self::Ok,
         Self::Chunks(3),
         Self::ToolCall,
@@ -178,6 +182,8 @@ impl SuccessReply {
         Self::TwoToolCalls,
         Self::TextAndToolCall,
         Self::CutToolCall,
+        Self::LargeText(3000),
+        Self::LargeToolCall(3000),
     ];
 
     /// Why the reply ends.

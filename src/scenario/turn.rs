@@ -79,6 +79,11 @@ fn one(check: &mut FileChecker<'_>, turn: &Located<TurnFile>, matrix: &[Combinat
             {
                 check.error(&reply.range, "`chunks` must be between 1 and 10000");
             }
+            if let SuccessReply::LargeText(bytes) | SuccessReply::LargeToolCall(bytes) = reply.value
+                && !(1..=4_194_304).contains(&bytes)
+            {
+                check.error(&reply.range, "a large reply must have between 1 and 4194304 bytes");
+            }
             TurnReply::Reply(reply.value)
         }
         (_, Some(error), _) => TurnReply::Error(error.value),

@@ -333,6 +333,8 @@ pub const ROWS: &[Row] = &[
     row(RefusalTextDropped, "success.content-intact", &[], &["healthy"]),
     row(ChoiceDropped, "success.content-intact", &[], &["healthy"]),
     row(ReasoningDropped, "success.content-intact", &[], &["providers/anthropic"]),
+    row(LargeEventLost, "success.content-intact", &["success.delivered"], &["stream"]),
+    row(LargeHeadRefused, "success.delivered", &[], &["headers"]),
     row(
         SessionLeftOpen,
         "realtime.no-silent-socket",

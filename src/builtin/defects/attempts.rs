@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     builtin::{
         extension::{Extension, Headers, ProxyStep, RunningCall, Unextended},
-        failure::{CallFailure, Cause},
+        failure::{CallFailure, Cause, FailedCall},
         upstream_request::CallerRequest,
     },
     proxy::ProxyRoute,
@@ -33,6 +33,26 @@ impl Extension for SilentOn503 {
                     std::future::pending().await
                 }
                 result => result,
+            }
+        })
+    }
+}
+
+/// Fails a call whose response has many headers or a long one.
+#[derive(Debug)]
+pub(super) struct LargeHeadRefused;
+
+impl Extension for LargeHeadRefused {
+    fn call<'c, 'r: 'c>(&'c self, _: &'r ProxyRoute, call: RunningCall<'c, 'r>) -> RunningCall<'c, 'r> {
+        Box::pin(async move {
+            match call.await {
+                (Ok(mut success), route) => {
+                    let headers = success.headers_mut();
+                    let is_large = headers.len() > 50 || headers.iter().any(|(_, value)| value.len() > 2000);
+                    let failed = || FailedCall { failure: CallFailure::disconnected(), routes: 1 };
+                    (if is_large { Err(failed()) } else { Ok(success) }, route)
+                }
+                failed => failed,
             }
         })
     }

@@ -37,6 +37,17 @@ impl ContentChanged {
     }
 }
 
+/// Loses every event of a stream that is larger than the line buffer of many gateways.
+#[derive(Debug)]
+pub(super) struct LargeEventsLost;
+
+impl Extension for LargeEventsLost {
+    fn content(&self, bytes: Bytes) -> Bytes {
+        let is_event = bytes.starts_with(b"data:") || bytes.starts_with(b"event:");
+        if is_event && bytes.len() > 64 * 1024 { Bytes::new() } else { bytes }
+    }
+}
+
 /// The messages of a chat, or the parts of them in a stream.
 fn each_message(value: &mut Value, mut change: impl FnMut(&mut Value)) {
     let choices = value.get_mut("choices").and_then(Value::as_array_mut);

@@ -266,6 +266,10 @@ defects! {
         => ContentChanged(content::drop_other_choices),
     ReasoningDropped = "reasoning-dropped": "Drops the reasoning of an Anthropic model"
         => ContentChanged(content::drop_reasoning),
+    LargeEventLost = "large-event-lost": "Loses events of more than 64 KiB"
+        => content::LargeEventsLost,
+    LargeHeadRefused = "large-head-refused": "Fails a call whose response has more than fifty headers or a long one"
+        => attempts::LargeHeadRefused,
     // Sessions.
     SessionLeftOpen = "session-left-open": "Leaves the caller's session open and silent after the upstream ended it"
         => SessionEndChanged(|_| SessionEnd::Silence),

@@ -280,6 +280,8 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
         | PassThroughHopByHop
         | PassThroughCutFinished
         | IncompleteWithoutReason
+        | LargeEventLost
+        | LargeHeadRefused
         | ToolCallDropped
         | ToolCallNextToTextDropped
         | ToolNameChanged
@@ -329,6 +331,8 @@ fn has(seen: &Seen, header: &str) -> bool {
 const TESTED_ELSEWHERE: &[Defect] = &[
     Defect::FailureClosed,
     Defect::FirstErrorsCoolDown,
+    Defect::LargeEventLost,
+    Defect::LargeHeadRefused,
     Defect::ToolCallDropped,
     Defect::ToolCallNextToTextDropped,
     Defect::ToolNameChanged,

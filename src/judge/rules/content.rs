@@ -4,19 +4,24 @@ use super::finish;
 use crate::{
     dialect::{self, Completion, FinishMeaning, ToolCall},
     judge::{attempt_outcome::is_truncated, facts::Facts, rule::RuleOutcome},
-    observation::excerpt,
-    scenario::Api,
+    observation::{Attempt, excerpt},
+    provider,
+    scenario::{Api, SuccessReply, TurnReply},
 };
 
 /// Whether text, tool calls, reasoning and all choices arrived.
 pub(super) fn intact(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let ((attempt, sent), got) = (facts.success()?, facts.response.completion()?);
-    // Only a part of a very long body is recorded, on both sides.
-    if is_truncated(&attempt.sent)
-        || !facts.response.looks_successful()
-        || facts.failures().any(|(_, result)| result.failed_after_content())
+    if !facts.response.looks_successful() || facts.failures().any(|(_, result)| result.failed_after_content())
     {
         return None;
+    }
+    // Only the beginning of a very long body is recorded. What a large reply contains is known from the scenario.
+    if is_truncated(&attempt.sent) {
+        let large = large_text(attempt)?;
+        return RuleOutcome::check(got.said == large, || {
+            (format!("the text as sent, {} bytes", large.len()), format!("{} bytes", got.said.len()))
+        });
     }
     if !sent.says_the_same(got) {
         let (sent, got) = (shown(sent), shown(got));
@@ -31,6 +36,16 @@ pub(super) fn intact(facts: &Facts<'_>) -> Option<RuleOutcome> {
         return RuleOutcome::broken(expected, observed, Vec::new());
     }
     Some(RuleOutcome::Holds)
+}
+
+/// The text of a large reply.
+fn large_text(attempt: &Attempt) -> Option<String> {
+    match &attempt.turn.as_ref()?.answer {
+        TurnReply::Reply(reply @ SuccessReply::LargeText(_)) => {
+            Some(provider::content_pieces(reply, &attempt.canaries).concat())
+        }
+        _ => None,
+    }
 }
 
 /// Whether a response with tool calls ends with the finish reason for them.
