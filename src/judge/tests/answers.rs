@@ -194,6 +194,8 @@ fn a_filter_can_be_reported_by_an_error_or_as_incomplete_but_not_as_the_token_li
         assert!(broken(filtered().received(ended_by(word))).is_empty(), "{word}");
     }
     assert!(broken(filtered().received(error(400))).is_empty());
+    let withheld = r#"{"choices":[{"index":0,"message":{"content":""},"finish_reason":"content_filter"}]}"#;
+    assert!(broken(filtered().received(say(200, withheld))).is_empty());
     assert_eq!(broken(filtered().received(ended_by("length"))), ["success.filter-told"]);
     assert_eq!(broken(filtered().received(ended_by("incomplete"))), ["success.reason-told"]);
     // In a stream.
