@@ -91,6 +91,9 @@ impl Redactor {
         let mut redactor = Self::default();
         redactor.add_secrets(arrangement);
         // A proxy may choose among the deployments of a group at random.
+        for member in &arrangement.proxy.group {
+            redactor.add(&arrangement.identity.path(member), "<token>/group".to_owned());
+        }
         let (mut of_group, group) = (0, &arrangement.proxy.group);
         for attempt in &observation.attempts {
             if group.contains(&attempt.deployment) {
