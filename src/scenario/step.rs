@@ -29,7 +29,7 @@ fn without_own_prompt(step: &Step, matrix: &[Combination]) -> Option<String> {
     Some(format!("a request of {api} has none"))
 }
 
-/// Checks that steps address existing deployments, and that the attempts of concurrent steps can be told apart: by
+/// Checks that steps address existing deployments, and that the attempts of concurrent steps can be distinguished: by
 /// their deployment or by the prompt, which is different in every step.
 pub(super) fn addressed(
     check: &mut FileChecker<'_>,
@@ -78,7 +78,7 @@ pub(super) fn addressed(
                 check.error(&step.range, format!("two steps that are sent together both use `{shared}`"));
             error.labels.push(Label { range: other, text: "the other is here".into() });
             error.help = Some(format!(
-                "only a prompt of its own could tell them apart, and {unknown}: write a deployment for each step, and \
+                "only a prompt of its own could distinguish them, and {unknown}: write a deployment for each step, and \
                  name it: `{{to: NAME, together: true}}`"
             ));
         }
@@ -200,7 +200,7 @@ mod tests {
           |         |
           |         the other is here
           |
-          = help: only a prompt of its own could tell them apart, and the step sets `messages`: write a deployment for each step, and name it: `{to: NAME, together: true}`
+          = help: only a prompt of its own could distinguish them, and the step sets `messages`: write a deployment for each step, and name it: `{to: NAME, together: true}`
         ");
         insta::assert_snapshot!(error("matrix: {api: [openai/models]}\ndeployments: {one: [{reply: ok}], two: [{reply: ok}]}\nproxy: {fallback: [one, two]}\nsteps: [{}, {to: two, together: true}]"), @"
         error: two steps that are sent together both use `two`
@@ -211,7 +211,7 @@ mod tests {
           |         |
           |         the other is here
           |
-          = help: only a prompt of its own could tell them apart, and a request of openai/models has none: write a deployment for each step, and name it: `{to: NAME, together: true}`
+          = help: only a prompt of its own could distinguish them, and a request of openai/models has none: write a deployment for each step, and name it: `{to: NAME, together: true}`
         ");
         insta::assert_snapshot!(error("deployments: {one: [{reply: ok}], two: [{reply: ok}]}\nsteps: [{to: tow}]"), @"
         error: there is no deployment `tow`

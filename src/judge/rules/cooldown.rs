@@ -35,7 +35,7 @@ pub(super) const RULES: &[Rule] = &[
         level: Level::Required,
         title: "The proxy uses a deployment again once its cooldown is over",
         reason: "A cooldown that never ends takes a deployment out of service for good after one bad minute of its \
-                 provider. Nobody notices until the last deployment is gone.",
+                 provider, unnoticed until the last deployment is gone.",
         references: &["BerriAI/litellm#27823"],
         timing: true,
         scope: COOLDOWN.never(&[InvalidRequest]),

@@ -24,8 +24,8 @@ pub enum Point {
 }
 
 impl Point {
-    /// Whether it comes before another point in every response that has both. False if only the response could
-    /// tell: bytes and events are counted separately.
+    /// Whether it comes before another point in every response that has both. False if that depends
+    /// on the response: bytes and events are counted separately.
     pub(crate) fn is_before(self, other: Self) -> bool {
         match (self.from_headers(), other.from_headers()) {
             (Self::AfterEvents(a), Self::AfterEvents(b)) => a < b,
