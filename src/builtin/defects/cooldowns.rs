@@ -42,14 +42,14 @@ impl Extension for CooldownEndless {
     }
 }
 
-/// Puts a route into cooldown only for the time that the upstream asks for.
+/// Puts a route into cooldown only for the time that the latest failure asks for.
 #[derive(Debug)]
 pub(super) struct CooldownAsAsked;
 
 impl Extension for CooldownAsAsked {
-    fn cooldown(&self, configured: Duration, failure: &CallFailure) -> Duration {
+    fn cooldown(&self, _: Duration, failure: &CallFailure) -> Duration {
         let asked = failure.header("retry-after").and_then(|text| text.parse().ok());
-        asked.map_or(configured, Duration::from_secs)
+        Duration::from_secs(asked.unwrap_or_default())
     }
 }
 

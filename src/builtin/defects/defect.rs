@@ -340,7 +340,7 @@ defects! {
         => cooldowns::CooldownTimeHidden,
     GroupCoolsDown = "group-cools-down": "Puts a whole group into cooldown when one of its deployments fails"
         => StepChanged(ProxyStep::CoolGroup),
-    CooldownAsAsked = "cooldown-as-asked": "Ends a cooldown when the upstream's Retry-After is over"
+    CooldownAsAsked = "cooldown-as-asked": "Keeps a cooldown only as long as the latest failure's Retry-After says"
         => cooldowns::CooldownAsAsked,
     CooldownEndless = "cooldown-endless": "Never uses a route again after its cooldown"
         => cooldowns::CooldownEndless,
