@@ -210,7 +210,8 @@ fn is_cut_as_sent(facts: &Facts<'_>) -> bool {
             AttemptOutcome::Cut { head_sent: true, .. } | AttemptOutcome::Silent { head_sent: true, .. }
         ) && !had_status(attempt)
     };
-    matches!(facts.response, CallerResponse::Whole { complete: false, .. })
+    // A 204 has no body that could break off.
+    matches!(facts.response, CallerResponse::Whole { complete: false, status, .. } if status != 204)
         && facts.failures().all(|(attempt, result)| begun(attempt, result))
 }
 
