@@ -87,6 +87,9 @@ fn outcome(sdk: Sdk, facts: &Facts<'_>) -> SdkOutcome {
         ExchangeOutcome::NoAnswer { ending } => return unanswered(sdk, ending),
         ExchangeOutcome::Answer(answer) => answer,
     };
+    if answer.status == 204 && (answer.body.bytes > 0 || answer.ending != ResponseEnd::Complete) {
+        return SdkOutcome::not_measured("a 204 with a body");
+    }
     match answer.status {
         // The Python SDKs return an empty text, the Node SDKs null; only the latter refuse to iterate over it.
         204 if facts.wants_stream() && !sdk.is_python() => {
