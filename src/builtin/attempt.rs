@@ -8,12 +8,13 @@ use bytes::{Bytes, BytesMut};
 use reqwest::{Certificate, Client, header::LOCATION};
 
 use super::{
-    classify, envelope,
+    classify,
+    decoded_body::{BodyDecoding, BodyFailure, DecodedBody, LookingDecoder},
+    envelope,
     failure::{CallFailure, Cause, RawUpstreamReply},
     headers,
     stream::UpstreamStop,
     translate,
-    upstream_body::{BodyDecoding, LookingDecoder, UnreadBody, UpstreamBody},
     upstream_request::{CallerRequest, UpstreamRequest},
 };
 use crate::{
@@ -88,7 +89,7 @@ pub(super) fn client(ca: Option<&str>, check_certificates: bool) -> reqwest::Res
 
 impl UpstreamClient {
     /// The body of a response with these headers.
-    fn body(&self, response: reqwest::Response, headers: &[(String, String)]) -> UpstreamBody {
+    fn body(&self, response: reqwest::Response, headers: &[(String, String)]) -> DecodedBody {
         let coding = headers::coding(headers);
         let decoding = match (self.decompress, self.trust_body_headers) {
             (false, _) => BodyDecoding::Unchanged,
@@ -97,7 +98,7 @@ impl UpstreamClient {
             }
             (true, false) => BodyDecoding::Looking(LookingDecoder::new(coding)),
         };
-        UpstreamBody::new(response, decoding)
+        DecodedBody::new(response, decoding)
     }
 
     async fn send(&self, sent: UpstreamRequest) -> reqwest::Result<reqwest::Response> {
@@ -212,7 +213,7 @@ async fn open(mut source: FrameSource, headers: Vec<(String, String)>) -> Result
 
 /// Reads a body to its end. Unless `must_be_whole`, a body that breaks off is returned as far as it came:
 /// the status of an error is worth passing on even if its body is incomplete.
-pub(super) async fn whole_body(mut source: UpstreamBody, must_be_whole: bool) -> Result<Bytes, CallFailure> {
+pub(super) async fn whole_body(mut source: DecodedBody, must_be_whole: bool) -> Result<Bytes, CallFailure> {
     let mut body = BytesMut::new();
     loop {
         match source.chunk().await {
@@ -220,8 +221,8 @@ pub(super) async fn whole_body(mut source: UpstreamBody, must_be_whole: bool) ->
             Ok(Some(_)) => return Err(CallFailure::disconnected()),
             Ok(None) => return Ok(body.freeze()),
             Err(_) if !must_be_whole => return Ok(body.freeze()),
-            Err(UnreadBody::Lost(error)) => return Err(transport(&error)),
-            Err(UnreadBody::Miscoded) => return Err(miscoded()),
+            Err(BodyFailure::Lost(error)) => return Err(transport(&error)),
+            Err(BodyFailure::Miscoded) => return Err(miscoded()),
         }
     }
 }
@@ -247,12 +248,12 @@ pub(super) fn transport(error: &reqwest::Error) -> CallFailure {
 pub(super) struct FrameSource {
     /// The API that the frames belong to.
     pub api: Api,
-    body: UpstreamBody,
+    body: DecodedBody,
     splitter: Splitter,
 }
 
 impl FrameSource {
-    fn new(body: UpstreamBody, api: Api) -> Self {
+    fn new(body: DecodedBody, api: Api) -> Self {
         Self { api, body, splitter: Splitter::new(carrier(api)) }
     }
 
@@ -267,8 +268,8 @@ impl FrameSource {
                     self.splitter.feed(&bytes);
                 }
                 Ok(None) => return self.splitter.last().ok_or(UpstreamStop::Clean),
-                Err(UnreadBody::Miscoded) => return Err(UpstreamStop::Miscoded),
-                Ok(Some(_)) | Err(UnreadBody::Lost(_)) => return Err(UpstreamStop::Cut),
+                Err(BodyFailure::Miscoded) => return Err(UpstreamStop::Miscoded),
+                Ok(Some(_)) | Err(BodyFailure::Lost(_)) => return Err(UpstreamStop::Cut),
             }
         }
     }

@@ -42,7 +42,7 @@ mod shared;
 mod stream;
 mod tasks;
 mod translate;
-mod upstream_body;
+mod decoded_body;
 mod upstream_request;
 mod variants;
 

@@ -1,6 +1,6 @@
 //! The defects of the embedded proxy. Each of them reproduces an error that a real gateway has made.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
@@ -11,6 +11,7 @@ use super::{
     callers, codings,
     content::{self, ContentChanged},
     cooldowns::{self, CountedFailures},
+    declaration::defects,
     error_events,
     every_third::{self, ThirdErrorChanged},
     failures::{
@@ -34,43 +35,6 @@ use crate::builtin::{
     reply::{SessionSource, close_frame},
     stream::PieceKind,
 };
-
-macro_rules! defects {
-    ($( $variant:ident = $name:literal: $summary:literal => $extension:expr, )+) => {
-        /// An error that the embedded proxy makes on purpose. `--proxy builtin:NAME` selects it.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum Defect {
-            $( #[doc = $summary] $variant, )+
-        }
-
-        impl Defect {
-            /// All defects.
-            pub const ALL: &'static [Self] = &[ $( Self::$variant, )+ ];
-
-            /// The name: `rate-limit-as-500`.
-            pub const fn as_str(self) -> &'static str {
-                match self { $( Self::$variant => $name, )+ }
-            }
-
-            /// What the proxy does, in one line.
-            pub const fn summary(self) -> &'static str {
-                match self { $( Self::$variant => $summary, )+ }
-            }
-
-            /// What gives the proxy this defect.
-            pub(in crate::builtin) fn extension(self) -> Arc<dyn Extension> {
-                match self { $( Self::$variant => Arc::new($extension), )+ }
-            }
-        }
-    };
-}
-
-impl Defect {
-    /// Whether it ends or blocks the process, so that the proxy must run in a separate one.
-    pub const fn stops_the_process(self) -> bool {
-        matches!(self, Self::ExitsOnConflict | Self::ExitsOnThree | Self::FreezesOnConflict)
-    }
-}
 
 defects! {
     // Status.
@@ -419,58 +383,9 @@ defects! {
         => StepChanged(ProxyStep::FollowRedirect),
 }
 
-impl fmt::Display for Defect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// There is no defect with this name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown defect `{name}`{}", .nearest.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
-pub struct UnknownDefect {
-    /// The unknown name.
-    pub name: String,
-    /// The defect with the most similar name, if there is one.
-    pub nearest: Option<Defect>,
-}
-
-impl FromStr for Defect {
-    type Err = UnknownDefect;
-
-    fn from_str(name: &str) -> Result<Self, UnknownDefect> {
-        Self::ALL.iter().copied().find(|defect| defect.as_str() == name).ok_or_else(|| UnknownDefect {
-            name: name.to_owned(),
-            nearest: Self::ALL
-                .iter()
-                .copied()
-                .map(|defect| (strsim::jaro_winkler(name, defect.as_str()), defect))
-                .filter(|(likeness, _)| *likeness > 0.8)
-                .max_by(|a, b| a.0.total_cmp(&b.0))
-                .map(|(_, defect)| defect),
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_defect_has_a_kebab_case_name_and_a_summary() {
-        for defect in Defect::ALL {
-            assert_eq!(defect.to_string().parse(), Ok(*defect));
-            assert!(
-                defect.as_str().bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-            );
-            assert!(!defect.summary().is_empty() && !defect.summary().ends_with('.'));
-        }
-    }
-
-    #[test]
-    fn an_unknown_name_gets_a_suggestion() {
-        let error = "retry-after-droped".parse::<Defect>().unwrap_err();
-        insta::assert_snapshot!(error, @"unknown defect `retry-after-droped`; did you mean `retry-after-dropped`?");
-        insta::assert_snapshot!("xyz".parse::<Defect>().unwrap_err(), @"unknown defect `xyz`");
+impl Defect {
+    /// Whether it ends or blocks the process, so that the proxy must run in a separate one.
+    pub const fn stops_the_process(self) -> bool {
+        matches!(self, Self::ExitsOnConflict | Self::ExitsOnThree | Self::FreezesOnConflict)
     }
 }

@@ -7,7 +7,9 @@ mod codings;
 mod concurrent_requests;
 mod content;
 mod cooldowns;
+mod declaration;
 mod defect;
+mod defect_name;
 mod error_events;
 mod every_third;
 mod failures;
@@ -21,4 +23,4 @@ mod streams;
 mod swaps;
 
 pub use defect::Defect;
-pub(super) use defect::UnknownDefect;
+pub(super) use defect_name::UnknownDefect;

@@ -27,7 +27,7 @@ impl Point {
     /// Whether it comes before another point in every response that has both. False if that depends
     /// on the response: bytes and events are counted separately.
     pub(crate) fn is_before(self, other: Self) -> bool {
-        match (self.from_headers(), other.from_headers()) {
+        match (self.named_by_headers(), other.named_by_headers()) {
             (Self::AfterEvents(a), Self::AfterEvents(b)) => a < b,
             (Self::AfterBytes(a), Self::AfterBytes(b)) => a < b,
             (Self::AfterEvents(_), Self::AfterBytes(_)) | (_, Self::BeforeHeaders) => false,
@@ -40,7 +40,7 @@ impl Point {
     }
 
     /// The same point, with its usual name if it is directly after the headers.
-    fn from_headers(self) -> Self {
+    fn named_by_headers(self) -> Self {
         match self {
             Self::AfterEvents(0) | Self::AfterBytes(0) => Self::AfterHeaders,
             point => point,

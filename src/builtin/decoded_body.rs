@@ -6,7 +6,7 @@ use crate::wire::content_coding::{ContentCoding, ContentDecoder};
 
 /// Why a body cannot be read on.
 #[derive(Debug)]
-pub(super) enum UnreadBody {
+pub(super) enum BodyFailure {
     /// The connection was lost.
     Lost(reqwest::Error),
     /// The body is not in the content coding that its headers declare.
@@ -15,7 +15,7 @@ pub(super) enum UnreadBody {
 
 /// The body of a response.
 #[derive(Debug)]
-pub(super) struct UpstreamBody {
+pub(super) struct DecodedBody {
     response: reqwest::Response,
     decoding: BodyDecoding,
 }
@@ -31,20 +31,20 @@ pub(super) enum BodyDecoding {
     Looking(LookingDecoder),
 }
 
-impl UpstreamBody {
+impl DecodedBody {
     pub(super) fn new(response: reqwest::Response, decoding: BodyDecoding) -> Self {
         Self { response, decoding }
     }
 
     /// The next piece; `None` at the end.
-    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, UnreadBody> {
-        let chunk = self.response.chunk().await.map_err(UnreadBody::Lost)?;
+    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, BodyFailure> {
+        let chunk = self.response.chunk().await.map_err(BodyFailure::Lost)?;
         match (&mut self.decoding, chunk) {
             (BodyDecoding::Unchanged, chunk) => Ok(chunk),
             (BodyDecoding::Declared(decoder), Some(bytes)) => {
                 let decoded = decoder.feed(&bytes);
                 // What was decoded before an error is worth nothing without the rest.
-                if decoder.error().is_some() { Err(UnreadBody::Miscoded) } else { Ok(Some(decoded.into())) }
+                if decoder.error().is_some() { Err(BodyFailure::Miscoded) } else { Ok(Some(decoded.into())) }
             }
             (BodyDecoding::Declared(_), None) => Ok(None),
             (BodyDecoding::Looking(decoder), Some(bytes)) => Ok(Some(decoder.feed(&bytes).into())),
