@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn an_unknown_key_is_shown_with_its_place() {
         insta::assert_snapshot!(with("instal: []"), @"
-        proxy.yaml:3:1: unknown field `instal`, expected one of name, summary, homepage, version, versions, apis, lacks, settings, retries, without, needs, install, install_help, files, launch, ready, auth, paths, request, pass_through, volatile, repro; did you mean `install`?
+        proxy.yaml:3:1: unknown field `instal`, expected one of name, summary, homepage, version, versions, apis, lacks, settings, retries, without, needs, install, install_help, files, launch, ready, auth, paths, request, pass_through, caches, volatile, repro; did you mean `install`?
           |
         3 | instal: []
           | ^
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn an_unknown_setting_is_shown_with_those_that_exist() {
         insta::assert_snapshot!(with("settings: {timeouts: route}"), @"
-        proxy.yaml:3:12: unknown variant `timeouts`, expected one of timeout, retries, fallback, cooldown, tls, http2, keep_alive; did you mean `timeout`?
+        proxy.yaml:3:12: unknown variant `timeouts`, expected one of timeout, retries, fallback, group, cooldown, tls, http2, keep_alive; did you mean `timeout`?
           |
         3 | settings: {timeouts: route}
           |            ^

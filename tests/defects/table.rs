@@ -106,6 +106,7 @@ pub const ROWS: &[Row] = &[
     row(ForbiddenAs401, "status.credentials-apart", &[], &["status"]),
     row(FailureClosed, "status.answered", &["sibling.stream-status"], &["status", "stream", "connection"]),
     row(BrokenReplyAs400, "status.broken-reply", &[], &["bodies", "connection"]),
+    row(CutBodyAsSuccess, "status.cut-body", &["status.failure-not-success"], &["connection"]),
     row(
         NullBody,
         "status.failure-not-success",

@@ -2,7 +2,7 @@
 
 use crate::{
     builtin::{
-        extension::{Extension, FailureContext, Headers, ProxyStep},
+        extension::{Extension, FailureContext, Headers, ProxyStep, Unextended},
         failure::{CallFailure, Cause},
         headers,
         reply::ProxyReply,
@@ -26,7 +26,7 @@ pub(super) struct LabelDropped;
 
 impl Extension for LabelDropped {
     fn takes(&self, step: ProxyStep) -> bool {
-        !matches!(step, ProxyStep::Decompress | ProxyStep::FallBackAfterSuccess | ProxyStep::FollowRedirect)
+        step != ProxyStep::Decompress && Unextended.takes(step)
     }
 
     fn reply_instead(&self, failure: &CallFailure, _: &FailureContext<'_>) -> Option<ProxyReply> {

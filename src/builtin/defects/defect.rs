@@ -68,6 +68,8 @@ defects! {
         => ReplyReplaced(failures::close),
     BrokenReplyAs400 = "broken-reply-as-400": "Answers 400 for an incomplete reply or one that is not a completion"
         => StatusReplaced(400, |failure, _| matches!(failure.cause, Cause::Disconnected | Cause::OddBody)),
+    CutBodyAsSuccess = "cut-body-as-success": "Answers a plain call whose upstream breaks off with status 200 and breaks off too"
+        => ReplyReplaced(failures::break_off),
     NullBody = "null-body": "Passes on an invalid body with status 200"
         => ReplyReplaced(failures::pass_odd_body),
     SuccessMadeUp = "success-made-up": "Answers a failure with an empty completion"

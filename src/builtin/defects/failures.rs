@@ -1,6 +1,9 @@
 //! Defects that change a failure before it is written, or that write it in the wrong form.
 
+use std::io;
+
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
 use crate::{
@@ -209,6 +212,23 @@ pub(super) fn as_event(failure: &CallFailure, context: &FailureContext<'_>) -> O
     let frame =
         dialect::error_frame(context.api, failure.error.clone(), failure.status, &TypedStream::default());
     context.stream.then(|| event_stream(context.api, frame))
+}
+
+/// The beginning of a body with status 200, for a plain response whose upstream broke off.
+pub(super) fn break_off(failure: &CallFailure, context: &FailureContext<'_>) -> Option<ProxyReply> {
+    let begun = stream::once(async { Ok(Bytes::from_static(b"{\"id\": ")) });
+    let cut = stream::once(async {
+        // While the body waits, hyper writes what it has got.
+        tokio::task::yield_now().await;
+        Err(io::ErrorKind::ConnectionAborted.into())
+    });
+    let headers = vec![("content-type".into(), "application/json".into())];
+    let body = ReplyBody::Stream(begun.chain(cut).boxed());
+    (failure.cause == Cause::Disconnected && !context.stream).then_some(ProxyReply {
+        status: 200,
+        headers,
+        body,
+    })
 }
 
 /// No response at all.

@@ -234,8 +234,8 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
         | CallerGoneIgnored | RetriesAfterLeave | ErrorsSwapped | AnswersSwapped | HeadersSwapped
         | ThirdMessageLost | ThirdLimitAs500 | ThirdRetryAfterLost | ThirdCutFinished | RetryAfterStale
         | ErrorStale | AnswerStale | ResetPoisonsRoute | SlotsLeaked | KeyUnchecked | RefusalAs500
-        | RefusalInOpenaiForm | OneAtATime | FailureClosed | FirstErrorsCoolDown | SequenceRestarted
-        | FailedAndCompleted | FailedEventDropped => {
+        | RefusalInOpenaiForm | OneAtATime | FailureClosed | CutBodyAsSuccess | FirstErrorsCoolDown
+        | SequenceRestarted | FailedAndCompleted | FailedEventDropped => {
             unreachable!("{defect} does not show in one response to a chat and has its own test")
         }
         ExitsOnConflict | ExitsOnThree | FreezesOnConflict => {
@@ -330,6 +330,7 @@ fn has(seen: &Seen, header: &str) -> bool {
 /// Defects that do not show in one response to a chat.
 const TESTED_ELSEWHERE: &[Defect] = &[
     Defect::FailureClosed,
+    Defect::CutBodyAsSuccess,
     Defect::FirstErrorsCoolDown,
     Defect::LargeEventLost,
     Defect::LargeHeadRefused,

@@ -1,6 +1,6 @@
 //! A proxy that reads mislabelled bodies as their provider meant them.
 
-use crate::builtin::extension::{Extension, ProxyStep};
+use crate::builtin::extension::{Extension, ProxyStep, Unextended};
 
 /// Does not trust the headers that describe a body.
 #[derive(Debug)]
@@ -8,9 +8,6 @@ pub(super) struct TolerantReader;
 
 impl Extension for TolerantReader {
     fn takes(&self, step: ProxyStep) -> bool {
-        !matches!(
-            step,
-            ProxyStep::TrustBodyHeaders | ProxyStep::FallBackAfterSuccess | ProxyStep::FollowRedirect
-        )
+        step != ProxyStep::TrustBodyHeaders && Unextended.takes(step)
     }
 }

@@ -146,7 +146,7 @@ fn unknown_keys_and_values_are_errors_with_a_suggestion() {
     2 | timeot = {answer = 504, reason = "So."}
       | ^^^^^^
       |
-      = help: did you mean `timeout`? Possible values: `name`, `extends`, `credentials`, `credentials_apart`, `timeout`, `overloaded`, `rate_limit`, `retry_after`, `unreachable`, `after_error`, `clean_end`, `hold_back`, `chain_error`, `fallback_on`, `no_fallback_on`, `error_code`, `error_type`, `request_message`, `server_message`, `stream_message`, `quota`, `client_gone`, `mirrored`, `cut_body`, `levels`
+      = help: did you mean `timeout`? Possible values: `name`, `extends`, `credentials`, `credentials_apart`, `timeout`, `overloaded`, `rate_limit`, `retry_after`, `unreachable`, `after_error`, `clean_end`, `hold_back`, `chain_error`, `fallback_on`, `no_fallback_on`, `error_code`, `limit_code`, `error_type`, `request_message`, `server_message`, `stream_message`, `quota`, `client_gone`, `mirrored`, `cut_body`, `levels`
     "#);
     insta::assert_snapshot!(wrong("[policy]\ntimeout = {answer = 99, reason = \"So.\"}\n"), @r#"
     error: 99 is not an HTTP status (100 to 599)

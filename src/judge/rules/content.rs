@@ -25,8 +25,8 @@ pub(super) fn intact(facts: &Facts<'_>) -> Option<RuleOutcome> {
     }
     // As with an error in its place, a proxy may withhold a text that the provider's filter cut off.
     let is_filtered = sent.ended_by() == Some(FinishMeaning::Filtered);
-    let is_told = matches!(got.ended_by(), Some(FinishMeaning::Filtered | FinishMeaning::Incomplete));
-    if is_filtered && is_told && got.said.is_empty() && got.calls.is_empty() {
+    let is_reported = matches!(got.ended_by(), Some(FinishMeaning::Filtered | FinishMeaning::Incomplete));
+    if is_filtered && is_reported && got.said.is_empty() && got.calls.is_empty() {
         return None;
     }
     if !sent.says_the_same(got) {

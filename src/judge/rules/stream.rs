@@ -2,7 +2,7 @@
 
 use super::responses_stream;
 use crate::{
-    dialect::{self, StreamEvent},
+    dialect::{self, Completion, StreamEvent},
     judge::{
         attempt_outcome::{AttemptOutcome, written_content},
         caller_response::CallerResponse,
@@ -198,18 +198,17 @@ fn error_visible(facts: &Facts<'_>) -> Option<RuleOutcome> {
 fn content_intact(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let stream = facts.response.stream()?;
     let [(attempt, result)] = facts.attempts.as_slice() else { return None };
-    // A lenient proxy may read on where the message is invalid.
-    let written = attempt.sent.broken_after.map(|_| written_content(&attempt.sent, facts.api()));
-    let sent = written.as_ref().or(result.delivered())?;
-    let same = sent.says_the_same(&stream.completion);
-    let (sent, got) = (sent.text(), stream.completion.text());
-    // A cut connection may lose content that was on its way: then the first part is enough.
-    let holds = match result {
-        AttemptOutcome::Cut { .. } => sent.starts_with(&got),
-        _ => same,
+    let got = &stream.completion;
+    let is_of = |sent: &Completion| match result {
+        // A cut connection may lose content that was on its way: then the first part is enough.
+        AttemptOutcome::Cut { .. } => sent.text().starts_with(&got.text()),
+        _ => sent.says_the_same(got),
     };
-    RuleOutcome::check(holds, || {
-        (format!("the content as sent: {:?}", excerpt(&sent)), format!("{:?}", excerpt(&got)))
+    let sent = result.delivered()?;
+    // A lenient proxy may read on where the message is invalid.
+    let lenient = || attempt.sent.broken_after.map(|_| written_content(&attempt.sent, facts.api()));
+    RuleOutcome::check(is_of(sent) || lenient().is_some_and(|written| is_of(&written)), || {
+        (format!("the content as sent: {:?}", excerpt(&sent.text())), format!("{:?}", excerpt(&got.text())))
     })
 }
 
