@@ -2,7 +2,7 @@
 
 use proptest::{prelude::*, sample::select};
 
-use super::{any::exchange, seen::*};
+use super::{arbitrary::exchange, seen::*};
 use crate::{
     judge::{self, Facts, Policy, attempt_outcome::AttemptOutcome},
     observation::{AttemptEnd, ExchangeOutcome, ResponseBody, ResponseEnd},
