@@ -94,7 +94,7 @@ mod tests {
         judge::Verdict,
         report::{
             format::tests::rendered,
-            terminal::tests::{case, failing},
+            sample::{case, failing},
         },
     };
 

@@ -23,7 +23,7 @@ mod tests {
     use crate::{
         event::CaseReport,
         judge::Verdict,
-        report::{format::tests::rendered, terminal::tests::case},
+        report::{format::tests::rendered, sample::case},
     };
 
     #[test]

@@ -121,7 +121,7 @@ pub(super) mod tests {
         report::{
             inert::is_unsafe,
             recorded_run::RunRecorder,
-            terminal::tests::{failing, finish, started},
+            sample::{failing, finish, started},
         },
     };
 

@@ -53,7 +53,7 @@ mod tests {
     use super::*;
     use crate::{
         judge::Verdict,
-        report::terminal::tests::{case, failing},
+        report::sample::{case, failing},
     };
 
     fn properties(broken: usize, passing: usize) -> Vec<GatewayProperty> {

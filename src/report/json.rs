@@ -312,7 +312,7 @@ mod tests {
     use crate::judge::Verdict;
     use crate::report::{
         format::tests::rendered,
-        terminal::tests::{case, failing},
+        sample::{case, failing},
     };
     use crate::scenario::schema_of;
     use serde_json::Value;

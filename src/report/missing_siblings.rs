@@ -29,7 +29,7 @@ pub(super) fn alone(cases: &[CaseReport]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{judge::Verdict, report::terminal::tests::failing};
+    use crate::{judge::Verdict, report::sample::failing};
 
     fn case(id: &str, verdict: Verdict, against: &[&str]) -> CaseReport {
         let mut case = failing(id);

@@ -37,6 +37,8 @@ mod sarif;
 mod sdk_block;
 mod stops;
 mod summary;
+#[cfg(test)]
+mod sample;
 mod terminal;
 mod terminal_case;
 mod terminal_groups;

@@ -188,7 +188,7 @@ mod tests {
     use super::*;
     use crate::{
         judge::Verdict,
-        report::terminal::tests::{case, started},
+        report::sample::{case, started},
     };
 
     fn seconds(n: u64) -> Duration {

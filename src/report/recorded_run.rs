@@ -87,7 +87,7 @@ mod tests {
     use super::*;
     use crate::{
         judge::Verdict,
-        report::terminal::tests::{case, failing, finish, started},
+        report::sample::{case, failing, finish, started},
     };
 
     #[test]

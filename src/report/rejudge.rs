@@ -222,10 +222,10 @@ mod tests {
     use crate::{
         judge::{
             self,
-            tests::any::{observation, policy},
+            tests::arbitrary::{observation, policy},
         },
         observation::ExchangeOutcome,
-        report::terminal::tests::failing,
+        report::sample::failing,
         scenario::{SiblingKind, case_id},
         shard::RunSelection,
     };

@@ -119,7 +119,7 @@ pub(crate) fn exactly(id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::terminal::tests::failing;
+    use crate::report::sample::failing;
 
     fn words(words: &[&str]) -> Vec<String> {
         words.iter().map(|word| (*word).to_owned()).collect()

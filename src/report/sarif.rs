@@ -131,7 +131,7 @@ mod tests {
         judge::Verdict,
         report::{
             format::tests::rendered,
-            terminal::tests::{case, failing},
+            sample::{case, failing},
         },
     };
 

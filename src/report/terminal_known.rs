@@ -76,7 +76,7 @@ fn undecided<'a>(claims: impl Iterator<Item = &'a KnownClaim>) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::{
-        report::terminal::tests::case,
+        report::sample::case,
         snapshot::{KnownScope, KnownState},
     };
 

@@ -116,7 +116,7 @@ mod tests {
         observation::ExchangeOutcome,
         report::{
             format::tests::{recorded, rendered},
-            terminal::tests::{case, failing},
+            sample::{case, failing},
         },
         scenario::Library,
     };

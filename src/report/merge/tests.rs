@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     event::CaseReport,
     judge::Verdict,
-    report::{Summary, Tolerance, exit_code, json::ReportBuilder, terminal::tests::case},
+    report::{Summary, Tolerance, exit_code, json::ReportBuilder, sample::case},
     scenario::{Case, Library},
     shard::{Durations, Shard, split},
 };
