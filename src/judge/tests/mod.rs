@@ -1,7 +1,9 @@
 //! Tests of the contract with synthetic observations: without sockets or clocks.
 
 mod answers;
-pub(crate) mod any;
+mod any;
+pub(crate) mod arbitrary;
+mod arbitrary_text;
 mod transport;
 mod chains;
 mod conduct;

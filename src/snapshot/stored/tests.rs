@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     judge::{
         self, Policy,
-        tests::{any::observation, seen::*},
+        tests::{arbitrary::observation, seen::*},
     },
     observation::{AttemptEnd, ExchangeOutcome},
     scenario::{Api, Provider},

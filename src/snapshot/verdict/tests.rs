@@ -9,7 +9,7 @@ use crate::{
     judge::{
         PolicyAnswer,
         tests::{
-            any::{observation, policy},
+            arbitrary::{observation, policy},
             seen::{ERROR, ObservationBuilder, error, plain, say},
         },
     },
