@@ -88,7 +88,10 @@ fn invalid_arguments_exit_with_2_and_a_suggestion() {
         (&["proxy", "show", "litelm"], &["did you mean `litellm`?"]),
         (&["proxy", "doctor", "./nothing"], &["there is no proxy `./nothing`", "help: "]),
         (&["schema", "findings"], &["findings", "scenario, report"]),
-        (&["run", "scenarios/t", "--accept", "--proxy", "builtin:detail-lost"], &["is not a baseline"]),
+        (
+            &["run", "scenarios/t", "--accept", "--proxy", "builtin:detail-lost"],
+            &["not its defects and variants"],
+        ),
     ] {
         let printed = stage.upfault(args).code(2).err_has(&["error: "]).err_has(words);
         assert_eq!(printed.out, "", "{args:?}: an error prints nothing to standard output");
