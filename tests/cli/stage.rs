@@ -14,7 +14,7 @@ use upfault::internals::{judge::Verdict, report::Report};
 use super::fake_proxy;
 
 /// Longer than any command of the tests takes, even on a busy machine. If a command exceeds it, it hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The environment variables that set options.
 const VARIABLES: [&str; 7] = [
