@@ -232,10 +232,13 @@ async fn a_page_with_2000_cases_reacts_within_a_second() {
             let mut copy = case.clone();
             let scenario = format!("{}-{n:03}", case["scenario"].as_str().unwrap());
             let id = case["id"].as_str().unwrap().replacen(case["scenario"].as_str().unwrap(), &scenario, 1);
-            copy["observation"]["arrangement"]["compared_with"] = json!([]);
             // Most cases come without their traffic, as in a lean report: judging it again takes most of the time.
             if n % 4 > 0 {
                 copy["observation"] = Value::Null;
+            }
+            // A skipped case has none.
+            if !copy["observation"].is_null() {
+                copy["observation"]["arrangement"]["compared_with"] = json!([]);
             }
             (copy["id"], copy["scenario"]) = (id.into(), scenario.into());
             many.push(copy);
