@@ -15,16 +15,18 @@ const WORDS: &[&str] = &["b'", "b\"", "<nil>", "map[", "[object Object]", "NoneT
 
 /// Literals with parts that vary.
 const PATTERNS: &[&str] = &[
-    // Python: a tuple of a status and a body, a dictionary, an object.
-    r#"\([1-5][0-9]{2}, ?b?['"{]"#,
+    // Python: a tuple of a status and a body, a dictionary, an object. An exception with its arguments, such as
+    // `ConnectionResetError(104, 'Connection reset by peer')`, is a description and replaces no JSON value.
+    r#"\b{start-half}\([1-5][0-9]{2}, ?b?['"{]"#,
     r"\{'[A-Za-z_]+': ",
     r"<(Response \[|class '|[A-Za-z_.]+ object at 0x|bound method )[^>]*>",
     // Go: a value without or with the wrong format.
     r"%!([a-zA-Z]\(|\(EXTRA )",
     // Rust: an option or a result.
     r#"(Some|Ok|Err)\(""#,
-    // A missing value after the last colon.
+    // A missing value after the last colon, or before the first one or a dash.
     r": (None|undefined|NaN)$",
+    r"(^|: )(None|null|undefined|NaN)( -|:) ",
 ];
 
 /// The first literal in a text that does not also occur in what the upstream sent.
@@ -38,8 +40,8 @@ pub(super) fn literal_in<'t>(text: &'t str, sent: &str) -> Option<&'t str> {
     let word = WORDS.iter().find(|word| word::occurs(text, word) && !word::occurs(sent, word));
     let word = word.and_then(|word| text.find(word).map(|at| &text[at..at + word.len()]));
     word.or_else(|| {
-        let found = COMPILED.iter().find_map(|pattern| pattern.find(text))?;
-        (!sent.contains(found.as_str())).then_some(found.as_str())
+        let mut found = COMPILED.iter().filter_map(|pattern| pattern.find(text));
+        found.find(|found| !sent.contains(found.as_str())).map(|found| found.as_str())
     })
 }
 
@@ -57,9 +59,11 @@ mod tests {
             "bitmap[0] is full",
             "Some(thing) is wrong",
             "it failed (429, too many requests)",
+            "the connection broke: ConnectionResetError(104, 'Connection reset by peer')",
             "the tool get_weather(\"Paris\") is unknown",
             "use {\"type\": \"text\"}",
             "None of the models exist",
+            "expected a list, but got null: messages",
             "100%! Really (no)",
             "",
         ] {
@@ -73,6 +77,8 @@ mod tests {
             ("b'no'", "b'"),
             ("it said: map[message:no]", "map["),
             ("(429, '{\"error\": 1}')", "(429, '"),
+            ("it failed: (429, '{\"error\": 1}')", "(429, '"),
+            ("APIError(429, b'no')", "b'"),
             ("Error code: 400 - {'error': {'message': 'no'}}", "{'error': "),
             ("got <Response [429]>", "<Response [429]>"),
             ("from <httpx.Response object at 0x7f>", "<httpx.Response object at 0x7f>"),
@@ -81,6 +87,8 @@ mod tests {
             ("[object Object]", "[object Object]"),
             ("status %!s(int=429)", "%!s("),
             ("cause Some(\"no\")", "Some(\""),
+            ("None - invalid api token", "None - "),
+            ("AuthenticationError: undefined: invalid key", ": undefined: "),
             ("undefined", "undefined"),
         ] {
             assert_eq!(literal_in(text, ""), Some(literal), "{text}");
