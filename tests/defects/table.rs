@@ -556,10 +556,5 @@ pub const ROWS: &[Row] = &[
     row(BaseUrlInHeader, "leak.upstream-address-header", &[], &["leaks", "status", "healthy"]),
     row(TracebackLeaked, "leak.traceback", &[], &["leaks", "status"]),
     row(CertificatesUnchecked, "leak.unproven-upstream", &[], &["tls"]),
-    row(
-        RedirectFollowed,
-        "leak.redirected-key",
-        &["status.broken-reply"],
-        &["bodies/307-elsewhere", "bodies/301-elsewhere"],
-    ),
+    row(RedirectFollowed, "leak.redirected-key", &[], &["bodies/307-elsewhere", "bodies/301-elsewhere"]),
 ];

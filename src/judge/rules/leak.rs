@@ -88,6 +88,11 @@ pub(super) const RULES: &[Rule] = &[
 /// The path to which a redirect points, below a deployment's base URL.
 const ELSEWHERE: &str = "/elsewhere";
 
+/// The requests that the proxy sent to the target of a redirect.
+pub(super) fn redirected<'f, 'a>(facts: &'f Facts<'a>) -> impl Iterator<Item = &'a Attempt> + use<'f, 'a> {
+    facts.other_requests.iter().copied().filter(|attempt| attempt.path.starts_with(ELSEWHERE))
+}
+
 /// Finds a secret (second argument) in a text (first argument).
 type Find = fn(&str, &str) -> Option<usize>;
 
@@ -182,10 +187,10 @@ fn redirected_key(facts: &Facts<'_>) -> Option<RuleOutcome> {
     if !facts.attempts.iter().any(|(attempt, _)| redirects(attempt)) {
         return None;
     }
-    let followed = facts.other_requests.iter().find_map(|attempt| {
+    let followed = redirected(facts).find_map(|attempt| {
         let key = facts.key_of(&attempt.deployment)?;
         let header = attempt.headers.iter().find(|(_, value)| word::has_token(value, key))?;
-        attempt.path.starts_with(ELSEWHERE).then_some((attempt, header))
+        Some((attempt, header))
     });
     RuleOutcome::check(followed.is_none(), || {
         let shown = followed.map(|(attempt, (name, _))| format!("{}, with the key in {name}", attempt.path));

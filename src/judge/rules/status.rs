@@ -1,6 +1,6 @@
 //! The status that the caller gets for an upstream failure.
 
-use super::success::unanswered;
+use super::{leak::redirected, success::unanswered};
 use crate::{
     judge::{
         attempt_outcome::AttemptOutcome,
@@ -352,6 +352,10 @@ fn broken_reply(facts: &Facts<'_>) -> Option<RuleOutcome> {
             _ => false,
         });
     let got = status(facts, broken)?;
+    // HTTP clients may follow a redirect, and then the target's response is the response to the request.
+    if redirected(facts).any(|target| target.sent.status == Some(got)) {
+        return None;
+    }
     RuleOutcome::check((500..600).contains(&got), || ("a 5xx".to_owned(), facts.response.describe()))
 }
 

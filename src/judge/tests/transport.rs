@@ -73,6 +73,22 @@ fn a_reply_without_a_readable_status_line_is_a_broken_reply() {
 }
 
 #[test]
+fn a_proxy_that_follows_a_redirect_may_report_what_the_target_answered() {
+    let redirected = || plain().tried(say(307, "")).with_fault(Fault::Redirect(307));
+    let followed = || {
+        redirected().tried(error(404)).attempt(|attempt| {
+            attempt.path = "/elsewhere".to_owned();
+            attempt.api = None;
+        })
+    };
+    let is_broken = |seen| broken(seen).contains(&"status.broken-reply".to_owned());
+    assert!(!is_broken(followed().received(error(404))));
+    assert!(!is_broken(redirected().received(error(502))));
+    assert!(is_broken(followed().received(error(400))));
+    assert!(is_broken(redirected().received(error(404))));
+}
+
+#[test]
 fn a_doubtful_reply_may_be_accepted_or_refused_but_not_changed() {
     let doubtful = || plain().tried(say(200, OK)).attempt(|attempt| attempt.sent.doubtful = true);
     assert!(broken(doubtful().received(say(200, OK))).is_empty());
