@@ -14,7 +14,9 @@ impl<'a> Facts<'a> {
             && if self.response.session().is_some() {
                 self.same_session(attempt, answer)
             } else {
-                same_header("content-type") && same_header("content-encoding") && same_body(attempt, answer)
+                same_header("content-type")
+                    && same_header("content-encoding")
+                    && same_message(attempt, answer)
             };
         same.then_some(attempt)
     }
@@ -36,6 +38,23 @@ impl<'a> Facts<'a> {
     }
 }
 
+/// Whether both messages have the same body: the part of what was written that belongs to the message.
+fn same_message(attempt: &Attempt, answer: &Response) -> bool {
+    let complete = attempt.end_as_planned() == AttemptEnd::Finished && answer.ending == ResponseEnd::Complete;
+    if matches!(answer.status, 204 | 304) {
+        // These have no body, whatever follows their head (RFC 9112, section 6.3).
+        return complete && answer.body.bytes == 0;
+    }
+    let length = attempt.sent.header("content-length").and_then(|length| length.parse().ok());
+    let is_longer = |length: &u64| attempt.sent.coded.is_none() && *length < attempt.sent.bytes;
+    if let Some(length) = length.filter(is_longer) {
+        let bytes = attempt.sent.body_bytes();
+        let said = String::from_utf8_lossy(&bytes[..bytes.len().min(length as usize)]);
+        return complete && answer.body.bytes == length && answer.body.text == said;
+    }
+    same_body(attempt, answer)
+}
+
 fn same_body(attempt: &Attempt, answer: &Response) -> bool {
     let bytes = attempt.sent.body_bytes();
     let (sent, got) = (String::from_utf8_lossy(&bytes), answer.body.text.as_str());
@@ -47,8 +66,9 @@ fn same_body(attempt: &Attempt, answer: &Response) -> bool {
         AttemptEnd::Finished => {
             answer.ending == ResponseEnd::Complete && attempt.sent.bytes == answer.body.bytes && sent == got
         }
-        // What was on its way when the connection broke may be lost, even inside a character.
-        end if end.is_cut() => {
+        // What was on its way when the connection broke may be lost, even inside a character. The proxy itself breaks the
+        // connection of a provider that has fallen silent.
+        end if end.is_cut() || matches!(end, AttemptEnd::Open | AttemptEnd::ClientLeft) => {
             matches!(answer.ending, ResponseEnd::Closed | ResponseEnd::Reset)
                 && sent.starts_with(got.trim_end_matches(char::REPLACEMENT_CHARACTER))
         }

@@ -206,7 +206,8 @@ policy! {
         ["disconnect.plain-let-go"];
     mirrored: Weight, "May the proxy pass on unchanged what a provider wrote in a form that breaks a rule?",
         [] and ["format.envelope", "format.content-type", "format.content-coding", "format.stream-content-type",
-            "success.delivered", "success.terminated", "realtime.close-told"];
+            "success.delivered", "success.terminated", "status.failure-not-success", "status.broken-reply",
+            "stream.error-visible", "realtime.error-visible", "realtime.close-told"];
     cut_body: Weight, "Does the proxy read a plain response to its end before it sends the status?", ["status.cut-body"];
 }
 

@@ -4,14 +4,14 @@ use super::responses_stream;
 use crate::{
     dialect::{self, Completion, StreamEvent},
     judge::{
-        attempt_outcome::{AttemptOutcome, written_content},
+        attempt_outcome::{AttemptOutcome, frames, written_content},
         caller_response::CallerResponse,
         facts::Facts,
         policy::{AfterError, CleanEnd},
         rule::{Rule, RuleOutcome},
         scope::{Failed, Pinged, Scope, Stream},
     },
-    observation::{ReceivedFrame, excerpt, word},
+    observation::{AttemptEnd, ReceivedFrame, excerpt, word},
     scenario::Level,
 };
 
@@ -250,9 +250,28 @@ fn one_error_event(facts: &Facts<'_>) -> Option<RuleOutcome> {
     })
 }
 
+/// Whether the caller's error event is the provider's own, after which the provider kept its stream open. A proxy that passes
+/// on events unread ends such a stream when it gives up the silent provider; `timeout.honoured` checks that.
+fn is_open_upstream(facts: &Facts<'_>) -> bool {
+    let api = facts.api();
+    let Some((attempt, _)) = facts.attempts.last().filter(|(attempt, _)| attempt.api == Some(api)) else {
+        return false;
+    };
+    let is_error =
+        |event: Option<&str>, data: &str| matches!(dialect::event(api, event, data), StreamEvent::Error(_));
+    let got = facts.raw_response().into_iter().flat_map(|answer| &answer.body.frames);
+    let error = got.into_iter().find(|frame| is_error(frame.event.as_deref(), &frame.data));
+    let sent = frames(&attempt.sent, api).unwrap_or_default();
+    matches!(attempt.end_as_planned(), AttemptEnd::Open | AttemptEnd::ClientLeft)
+        && error.is_some_and(|error| sent.iter().any(|frame| frame.data == error.data))
+}
+
 fn ends_after_error(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let stream = facts.response.stream()?;
     let (at, _) = stream.errors.first()?;
+    if is_open_upstream(facts) {
+        return None;
+    }
     let after = facts.exchange.end_ms - at;
     RuleOutcome::check(after <= END_AFTER_ERROR_MS && !stream.unending, || {
         let how = if stream.unending { "still open" } else { "ended" };

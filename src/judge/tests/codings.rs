@@ -117,6 +117,29 @@ fn a_mislabelled_body_may_be_read_or_refused_but_not_forged() {
 }
 
 #[test]
+fn a_failure_that_the_provider_wrote_as_a_success_is_the_providers() {
+    let level = |sent: SideReply, got: SideReply| {
+        let found = findings(&plain().tried(sent).received(got));
+        found.iter().find(|finding| finding.rule == "status.failure-not-success").map(|finding| finding.level)
+    };
+    for body in ["<html>", "null"] {
+        assert_eq!(level(say(200, body), say(200, body)), Some(Level::Recommended), "{body}");
+        assert_eq!(level(say(200, body), say(200, "{}")), Some(Level::Required), "{body}");
+        assert_eq!(level(say(200, body), say(201, body)), Some(Level::Required), "{body}");
+    }
+    // A 204 has no body, whatever the provider wrote after it.
+    let bodiless = plain().tried(say(204, OK)).attempt(|attempt| attempt.sent.broken_after = Some(0));
+    let found = findings(&bodiless.received(say(204, "")));
+    let found = found.iter().find(|finding| finding.rule == "status.failure-not-success");
+    assert_eq!(found.map(|finding| finding.level), Some(Level::Recommended));
+    // A message is as long as its Content-Length says.
+    let long = || say(200, &OK[..20]).with("content-length", "10");
+    let part = |length: usize| say(200, &OK[..length]).with("content-length", "10");
+    assert_eq!(level(long(), part(10)), Some(Level::Recommended));
+    assert_eq!(level(long(), part(9)), Some(Level::Required));
+}
+
+#[test]
 fn what_is_not_byte_for_byte_the_providers_is_the_proxys() {
     let page = |text: &str| say(502, text).with("content-type", "text/html");
     let level = |seen: &ObservationBuilder| {
@@ -125,6 +148,11 @@ fn what_is_not_byte_for_byte_the_providers_is_the_proxys() {
     assert_eq!(level(&plain().tried(page("<a>")).received(page("<a>"))), Some(Level::Recommended));
     assert_eq!(level(&plain().tried(page("<a>")).received(page("<b>"))), Some(Level::Required));
     assert_eq!(level(&plain().tried(page("<a>")).received(say(502, "<a>"))), Some(Level::Required));
+    // The provider falls silent inside its error, and the proxy ends both connections.
+    let silent = || plain().tried_until(say(502, &ERROR[..9]), AttemptEnd::ClientLeft);
+    let cut = |text: &str| level(&silent().received_until(say(502, text), ResponseEnd::Closed));
+    assert_eq!(cut(&ERROR[..9]), Some(Level::Recommended));
+    assert_eq!(cut("<html>"), Some(Level::Required));
     // A stream without its terminator.
     let open = || streamed().tried(events(&[ONE, TWO, STOP])).received(events(&[ONE, TWO, STOP]));
     assert_eq!(findings(&open())[0].level, Level::Recommended);

@@ -25,6 +25,17 @@ fn first(event: &str, said: SideReply) -> Vec<String> {
 }
 
 #[test]
+fn a_proxy_that_passes_on_events_unread_may_wait_for_a_provider_that_keeps_its_stream_open() {
+    let open = || streamed().tried_until(events(&[ONE, TWO, ERROR]), AttemptEnd::ClientLeft);
+    let is_late = |seen: ObservationBuilder| broken(&seen).contains(&"stream.ends-after-error".to_owned());
+    assert!(!is_late(open().received(events(&[ONE, TWO, ERROR]).lasting(3300.0))));
+    let own = r#"{"error":{"message":"The provider reported: MSG"}}"#;
+    assert!(is_late(open().received(events(&[ONE, TWO, own]).lasting(3300.0))));
+    let over = streamed().tried(events(&[ONE, TWO, ERROR]));
+    assert!(is_late(over.received(events(&[ONE, TWO, ERROR]).lasting(3300.0))));
+}
+
+#[test]
 fn an_error_as_first_event_is_judged_by_the_status_that_it_states() {
     let none: [&str; 0] = [];
     assert_eq!(first(LIMIT, say(429, LIMIT)), none);
