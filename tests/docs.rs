@@ -2,6 +2,8 @@
 
 #[path = "docs/field_failures.rs"]
 mod field_failures;
+#[path = "docs/litellm.rs"]
+mod litellm;
 
 use std::{
     collections::BTreeSet,
