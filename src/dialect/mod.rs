@@ -35,7 +35,7 @@ pub(crate) use envelope::wrong_envelope;
 pub(crate) use error::{any as any_error, nested as nested_error, text};
 pub(crate) use error_form::ErrorForm;
 pub(crate) use finish::{FinishMeaning, has_word_for_filters, has_word_for_tools};
-pub(crate) use parsed::{Completion, ErrorObject, StreamEvent, Vocabulary};
+pub(crate) use parsed::{ChunkContent, Completion, ErrorObject, StreamEvent, Vocabulary};
 pub(crate) use read::{closes_error, completion, elements, event, terminator};
 pub(crate) use request::{HANDSHAKE, fill_model, request};
 #[cfg(test)]
@@ -43,4 +43,4 @@ pub(crate) use request_body::RequestBody;
 pub(crate) use row::{ErrorEventForm, SampleEvent};
 pub(crate) use stated_status::stated_status;
 pub(crate) use table::{carrier, row};
-pub(crate) use tool_call::{ToolCall, add_part, tool_call_parts};
+pub(crate) use tool_call::{ToolCall, ToolCallPart, add_part, tool_call_parts};

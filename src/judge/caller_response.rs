@@ -87,6 +87,11 @@ impl CallerStream {
     }
 }
 
+/// Whether only the beginning of a very long body is recorded.
+pub(super) fn is_truncated(answer: &Response) -> bool {
+    answer.body.bytes > answer.body.text.len() as u64 && answer.body.frames.is_empty() && answer.body.utf8
+}
+
 impl CallerResponse {
     /// Parses the response of an exchange, in the dialect of `api`.
     pub fn of(exchange: &Exchange, api: Api) -> Self {
@@ -119,6 +124,8 @@ impl CallerResponse {
             status: answer.status,
             undecodable: undecodable.map(str::to_owned),
             completion: dialect::completion(api, text.as_bytes(), answer.header("content-type"))
+                // Only the beginning of a very long body is recorded; nothing in it can be read.
+                .or_else(|| is_truncated(answer).then(Completion::default))
                 .filter(|_| undecodable.is_none()),
             error: body().as_ref().and_then(dialect::nested_error),
             complete: answer.ending == ResponseEnd::Complete,

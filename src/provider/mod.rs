@@ -39,9 +39,9 @@ pub(crate) use body::LazyJson;
 pub(crate) use canned::fill;
 pub use catalogue::SourceConfidence;
 pub(crate) use catalogue::{ErrorBodyForm, ErrorRow};
-pub(crate) use content::content_pieces;
 #[cfg(test)]
 pub(crate) use content::tool_argument_pieces;
+pub(crate) use content::{content_pieces, tool_calls};
 pub use dialect::message;
 pub(crate) use dialect::{
     MAX_REQUEST_BYTES, asked_wait, base_path, error_asking, error_event_after, read, read_with, reply,

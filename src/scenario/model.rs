@@ -11,7 +11,7 @@ use super::{
     account::Account,
     duration,
     expect::Expect,
-    fault::Fault,
+    fault::{Fault, MalformedBody},
     known::KnownEntry,
     leave::Leave,
     mistake::RequestMistake,
@@ -124,6 +124,22 @@ pub enum TurnReply {
         /// filled in.
         body: Option<serde_json::Value>,
     },
+}
+
+impl Turn {
+    /// Whether the reply is so large that clients stop reading for a while because their buffers are full.
+    pub(crate) fn is_large(&self) -> bool {
+        const BUFFERED: u32 = 256 * 1024;
+        let reply = match self.answer {
+            TurnReply::Reply(SuccessReply::LargeText(bytes) | SuccessReply::LargeToolCall(bytes)) => bytes,
+            _ => 0,
+        };
+        let added = self.faults.iter().map(|fault| match fault {
+            Fault::Malform(MalformedBody::VeryLarge(bytes)) => *bytes,
+            _ => 0,
+        });
+        added.chain([reply]).any(|bytes| bytes > BUFFERED)
+    }
 }
 
 /// The content of a successful response.

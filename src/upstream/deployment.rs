@@ -8,8 +8,8 @@ use crate::scenario::{ConnectionFault, Fault, FaultStage, Transport, Turn};
 pub(super) struct Deployment {
     pub(super) name: String,
     pub(super) transport: Transport,
-    /// Its own port, if its faults affect connections before a request is read, or if it does not use plain
-    /// HTTP/1.1.
+    /// Its own port, if its faults affect connections before a request is read, if its replies are large, or if it does
+    /// not use plain HTTP/1.1.
     pub(super) own: Option<OwnPort>,
     /// Whether its host name does not resolve.
     pub(super) unresolvable: bool,
@@ -70,7 +70,10 @@ pub(super) fn own_port(turns: &[Turn], transport: Transport) -> Option<PortBehav
         Fault::Connection(ConnectionFault::BacklogFull) => Some(PortBehaviour::Full),
         _ => None,
     });
+    // Clients with full buffers can be left with a connection that fails its next request
+    // (https://github.com/aio-libs/aiohttp/issues/12953). At a shared address that may be another case's.
     let apart = transport != Transport::Plain
+        || turns.iter().any(Turn::is_large)
         || faults().any(|fault| fault.needs_own_address() && fault.stage() != FaultStage::Address);
     faulty.or(apart.then_some(PortBehaviour::Serves))
 }

@@ -352,7 +352,12 @@ pub const ROWS: &[Row] = &[
     row(RefusalTextDropped, "success.content-intact", &[], &["healthy"]),
     row(ChoiceDropped, "success.content-intact", &[], &["healthy"]),
     row(ReasoningDropped, "success.content-intact", &[], &["providers/anthropic"]),
-    row(LargeEventLost, "success.content-intact", &["success.delivered"], &["stream/large-event"]),
+    row(
+        LargeEventLost,
+        "success.content-intact",
+        &["success.delivered"],
+        &["stream/large-event", "stream/tool-call-above-one-mebibyte"],
+    ),
     row(LargeHeadRefused, "success.delivered", &[], &["headers/many-headers", "headers/long-value"]),
     row(
         SessionLeftOpen,

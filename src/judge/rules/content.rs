@@ -2,8 +2,8 @@
 
 use super::finish;
 use crate::{
-    dialect::{self, Completion, FinishMeaning, ToolCall},
-    judge::{attempt_outcome::is_truncated, facts::Facts, rule::RuleOutcome},
+    dialect::{self, ChunkContent, Completion, FinishMeaning, ToolCall, ToolCallPart},
+    judge::{attempt_outcome::is_truncated, caller_response, facts::Facts, rule::RuleOutcome},
     observation::{Attempt, excerpt},
     provider,
     scenario::{Api, SuccessReply, TurnReply},
@@ -18,9 +18,12 @@ pub(super) fn intact(facts: &Facts<'_>) -> Option<RuleOutcome> {
     }
     // Only the beginning of a very long body is recorded. What a large reply contains is known from the scenario.
     if is_truncated(&attempt.sent) {
-        let large = large_text(attempt)?;
-        return RuleOutcome::check(got.said == large, || {
-            (format!("the text as sent, {} bytes", large.len()), format!("{} bytes", got.said.len()))
+        if facts.raw_response().is_some_and(caller_response::is_truncated) {
+            return None;
+        }
+        let large = large_reply(attempt)?;
+        return RuleOutcome::check(large.says_the_same(got), || {
+            (format!("the content as sent: {}", measured(&large)), measured(got))
         });
     }
     // As with an error in its place, a proxy may withhold a text that the provider's filter cut off.
@@ -44,14 +47,31 @@ pub(super) fn intact(facts: &Facts<'_>) -> Option<RuleOutcome> {
     Some(RuleOutcome::Holds)
 }
 
-/// The text of a large reply.
-fn large_text(attempt: &Attempt) -> Option<String> {
-    match &attempt.turn.as_ref()?.answer {
-        TurnReply::Reply(reply @ SuccessReply::LargeText(_)) => {
-            Some(provider::content_pieces(reply, &attempt.canaries).concat())
-        }
-        _ => None,
-    }
+/// The text or the tool call of a large reply.
+fn large_reply(attempt: &Attempt) -> Option<Completion> {
+    let TurnReply::Reply(reply @ (SuccessReply::LargeText(_) | SuccessReply::LargeToolCall(_))) =
+        &attempt.turn.as_ref()?.answer
+    else {
+        return None;
+    };
+    let calls = provider::tool_calls(reply, &attempt.canaries).into_iter().map(|call| ToolCallPart {
+        index: None,
+        id: String::new(),
+        arguments: call.text(),
+        name: call.name.to_owned(),
+    });
+    let text = provider::content_pieces(reply, &attempt.canaries).concat();
+    let mut completion = Completion::default();
+    completion.add(ChunkContent { text, calls: calls.collect(), ..ChunkContent::default() }, None);
+    Some(completion)
+}
+
+/// How much text and which tool calls with how many arguments, for findings about large replies.
+fn measured(completion: &Completion) -> String {
+    let call = |call: &ToolCall| format!("{}({} bytes)", call.name, call.arguments.len());
+    let text = format!("{} bytes of text", completion.said.len());
+    let parts: Vec<String> = std::iter::once(text).chain(completion.calls.iter().map(call)).collect();
+    parts.join(", ")
 }
 
 /// Whether a response with tool calls ends with the finish reason for them.

@@ -4,7 +4,7 @@ use super::finish;
 use crate::{
     dialect::{self, Completion, FinishMeaning},
     judge::{
-        caller_response::CallerResponse,
+        caller_response::{self, CallerResponse},
         facts::Facts,
         rule::{Rule, RuleOutcome},
         scope::{CallerLeft, PassThrough, Scope, Subject},
@@ -118,6 +118,10 @@ fn ending(facts: &Facts<'_>) -> Option<RuleOutcome> {
 
 fn finish_meaning(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let wanted = facts.arrangement.expect.finish?;
+    // The end of a very long body is not recorded.
+    if facts.raw_response().is_some_and(caller_response::is_truncated) {
+        return None;
+    }
     let got = facts.response.completion();
     let meaning = got.and_then(Completion::ended_by);
     let holds = match wanted {

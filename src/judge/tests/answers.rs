@@ -5,8 +5,8 @@ use serde_json::json;
 use super::{every_rule::RuleExample, seen::*};
 use crate::{
     judge::{self, Policy},
-    observation::{AttemptEnd, ResponseEnd},
-    scenario::{Api, Fault, Provider, Turn},
+    observation::{AttemptEnd, ExchangeOutcome, ResponseEnd},
+    scenario::{Api, EndingExpect, Fault, FinishExpect, Provider, SuccessReply, Turn, TurnReply},
 };
 
 pub(super) fn examples() -> Vec<RuleExample> {
@@ -67,6 +67,34 @@ const BLOCKS: &str = r#"{"content":[{"type":"text","text":"one TXT"},
 /// The upstream sends [`CALLS`], and the caller gets this body.
 fn called(body: &str) -> ObservationBuilder {
     plain().tried(say(200, CALLS)).received(say(200, body))
+}
+
+#[test]
+fn a_plain_response_that_is_too_long_to_record_is_not_a_failure() {
+    let turn = Turn {
+        answer: TurnReply::Reply(SuccessReply::LargeText(1_300_000)),
+        headers: Default::default(),
+        faults: Vec::new(),
+    };
+    let beginning = r#"{"choices":[{"message":{"content":"0000000 "#;
+    let tried = || {
+        plain().tried(say(200, beginning)).attempt(|attempt| {
+            attempt.turn = Some(turn.clone());
+            attempt.sent.bytes = 1_300_300;
+        })
+    };
+    let got = |beginning: &str, bytes: u64| {
+        let mut seen = tried().received(say(200, beginning)).expecting(|e| {
+            e.ending = Some(EndingExpect::Success);
+            e.finish = Some(FinishExpect::Stop);
+        });
+        if let ExchangeOutcome::Answer(answer) = &mut seen.observation.exchanges[0].outcome {
+            answer.body.bytes = bytes;
+        }
+        broken(seen)
+    };
+    assert_eq!(got(beginning, 1_300_300), [""; 0]);
+    assert!(!got(beginning, beginning.len() as u64).is_empty(), "half a response");
 }
 
 #[test]
