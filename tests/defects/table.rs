@@ -166,7 +166,7 @@ pub const ROWS: &[Row] = &[
     row(DetailEncodedTwice, "detail.message-plain", &["detail.message-once"], &["detail", "status"]),
     row(DetailEscaped, "detail.message-plain", &["detail.message-once"], &["detail", "status"]),
     row(OtherWordsLost, "detail.message-kept", &["detail.members-kept"], &["bodies", "detail"]),
-    row(OtherMembersLost, "detail.members-kept", &[], &["detail"]),
+    row(OtherMembersLost, "detail.members-kept", &[], &["detail", "providers/gemini/retry-hint-in-the-body"]),
     row(TupleInMessage, "detail.no-language-literals", &[], &["detail", "status"]),
     row(
         NoneLiteral,

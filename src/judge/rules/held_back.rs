@@ -6,7 +6,7 @@ use crate::{
         attempt_outcome,
         facts::Facts,
         rule::{Rule, RuleOutcome},
-        scope::{PassThrough, Scope, Stream},
+        scope::{PassThrough, Scope},
     },
     observation::{Attempt, SentPause, excerpt},
     scenario::{Api, Level, SuccessReply, TurnReply},
@@ -20,7 +20,7 @@ pub(super) const RULES: &[Rule] = &[Rule {
              into a plain call that takes as long as the whole response.",
     references: &[],
     timing: true,
-    scope: Scope::CALLS.only(&[Stream]).also(&[PassThrough]),
+    scope: Scope::CALLS.also(&[PassThrough]),
     check: not_held_back,
 }];
 
@@ -64,6 +64,9 @@ impl Content {
 }
 
 fn not_held_back(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    if !facts.wants_stream() && !facts.api().is_session() {
+        return None;
+    }
     let (attempt, _) = facts.attempts.last()?;
     // Some dialects have no parts of a tool call: a translator has to wait until it is complete.
     let is_tool_call = |turn: &crate::scenario::Turn| turn.answer == TurnReply::Reply(SuccessReply::ToolCall);

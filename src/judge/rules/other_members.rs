@@ -23,8 +23,17 @@ pub(super) struct OtherText {
     pub text: String,
 }
 
+impl OtherText {
+    /// The wait that the text states, in seconds, if it is nothing but a duration: `34.4s`, as in Google's `RetryInfo`.
+    pub(super) fn wait(&self) -> Option<f64> {
+        let number = self.text.strip_suffix('s')?;
+        let is_number = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        number.parse().ok().filter(|_| is_number)
+    }
+}
+
 /// The texts of an error's other members. Between two vocabularies only those with the canary of the message, which a
-/// proxy can recognise as words of the provider by their place alone.
+/// proxy can recognise as words of the provider by their place alone, and a wait that the reply states nowhere else.
 pub(super) fn other_texts(attempt: &Attempt, error: Option<&ErrorObject>, own: Vocabulary) -> Vec<OtherText> {
     let canary = attempt.canaries.message.as_str();
     let mut found = Vec::new();
@@ -41,7 +50,13 @@ pub(super) fn other_texts(attempt: &Attempt, error: Option<&ErrorObject>, own: V
             });
         }
         if error.family != own || error.raw.get("error").is_none_or(|error| !error.is_object()) {
-            found.retain(|other| word::has_token(&other.text, canary));
+            let has_header =
+                ["retry-after", "retry-after-ms"].iter().any(|name| attempt.sent.header(name).is_some());
+            let is_only_wait = |other: &OtherText| {
+                let repeated = error.message.contains(other.text.trim_end_matches('s'));
+                other.wait().is_some() && !has_header && !repeated
+            };
+            found.retain(|other| word::has_token(&other.text, canary) || is_only_wait(other));
         }
     }
     let header = attempt.sent.header(AWS_MESSAGE).filter(|text| word::has_token(text, canary));

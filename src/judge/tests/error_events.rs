@@ -169,6 +169,34 @@ fn words_of_the_provider_are_judged_wherever_it_put_them() {
 }
 
 #[test]
+fn a_wait_that_only_the_details_state_reaches_the_caller_as_a_detail_or_a_header() {
+    let google = |message: &str| {
+        format!(
+            r#"{{"error":{{"code":429,"status":"RESOURCE_EXHAUSTED","message":"{message}","details":[{{"retryDelay":"34.4s"}}]}}}}"#
+        )
+    };
+    let said = |body: &str| {
+        plain().calling(Api::OpenaiChat, Provider::Gemini).tried(say(429, body)).asked(Api::GeminiGenerate)
+    };
+    let own = || say(429, r#"{"error":{"message":"no MSG","type":"t","param":null,"code":"c"}}"#);
+    let about_details =
+        |seen: &ObservationBuilder| broken(seen).iter().filter(|rule| *rule == "detail.members-kept").count();
+    assert_eq!(about_details(&said(&google("no MSG")).received(own())), 1);
+    assert_eq!(about_details(&said(&google("no MSG")).received(own().with("retry-after", "35"))), 0);
+    assert_eq!(about_details(&said(&google("no MSG")).received(own().with("retry-after-ms", "34400"))), 0);
+    assert_eq!(about_details(&said(&google("no MSG")).received(own().with("retry-after", "3"))), 1);
+    let quoted = || {
+        say(
+            429,
+            r#"{"error":{"message":"no MSG {\"retryDelay\": \"34.4s\"}","type":"t","param":null,"code":"c"}}"#,
+        )
+    };
+    assert_eq!(about_details(&said(&google("no MSG")).received(quoted())), 0);
+    // The message says the same.
+    assert_eq!(about_details(&said(&google("no MSG, retry in 34.4s")).received(own())), 0);
+}
+
+#[test]
 fn after_several_attempts_the_proxy_may_report_the_one_that_said_less() {
     let elsewhere = r#"{"error":{"message":"Provider returned error","metadata":{"raw":"no MSG"}}}"#;
     let seen = || plain().retrying(1).tried(error(503)).tried(say(503, elsewhere));

@@ -3,7 +3,7 @@
 use super::{every_rule::RuleExample, seen::*};
 use crate::{
     judge::{self, Policy},
-    observation::{AttemptEnd, ExchangeOutcome, ReceivedClose, ResponseEnd},
+    observation::{AttemptEnd, ExchangeOutcome, ReceivedClose, ResponseEnd, SentPause},
     scenario::{Api, Provider},
     wire::websocket,
 };
@@ -55,6 +55,20 @@ fn ended(seen: ObservationBuilder, events: &[&str], code: u16, reason: &str) -> 
         answer.body.text.push_str(reason);
     }
     seen
+}
+
+#[test]
+fn an_event_of_a_session_is_not_held_back() {
+    let paused = || {
+        said(&[CREATED, A, B, DONE]).attempt(|attempt| {
+            let after_bytes = (websocket::text(CREATED).len() + websocket::text(A).len()) as u64;
+            let (from_ms, until_ms) = (attempt.at_ms, Some(attempt.at_ms + 2000.0));
+            attempt.sent.pauses = vec![SentPause { after_bytes, from_ms, until_ms }];
+        })
+    };
+    let events = || session(&[CREATED, A, B, DONE]);
+    assert_eq!(findings(&paused().received(events())), [""; 0]);
+    assert_eq!(findings(&paused().wait(2000.0).received(events())), ["stream.not-held-back"]);
 }
 
 fn open(seen: ObservationBuilder, events: &[&str]) -> ObservationBuilder {
