@@ -495,6 +495,23 @@ pub const ROWS: &[Row] = &[
         &["detail.own-error", "headers.rate-limits", "headers.request-id", "headers.retry-after"],
         &["concurrency"],
     ),
+    row(
+        CallersSwapped,
+        "success.own-answer",
+        &[
+            "detail.own-error",
+            "detail.message-kept",
+            "headers.request-id",
+            "status.failure-not-success",
+            "success.content-intact",
+            "success.delivered",
+        ],
+        &[
+            "concurrency/two-callers-one-deployment",
+            "concurrency/two-callers-two-answers",
+            "concurrency/two-callers-two-errors",
+        ],
+    ),
     row(ThirdMessageLost, "detail.message-kept", &["detail.server-message-kept"], &["repeated", "aftermath"]),
     row(ThirdLimitAs500, "status.rate-limit", &["cooldown.status"], &["repeated"]),
     row(ThirdRetryAfterLost, "headers.retry-after", &["cooldown.retry-after"], &["repeated"]),

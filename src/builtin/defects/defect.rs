@@ -321,11 +321,13 @@ defects! {
         => callers::RetriedAfterLeave,
     // Concurrent requests.
     ErrorsSwapped = "errors-swapped": "Swaps two concurrent errors between their callers"
-        => ResultsSwapped::new(Result::is_err),
+        => ResultsSwapped::of_a_case(Result::is_err),
     AnswersSwapped = "answers-swapped": "Swaps two concurrent responses between their callers"
-        => ResultsSwapped::new(Result::is_ok),
+        => ResultsSwapped::of_a_case(Result::is_ok),
     HeadersSwapped = "headers-swapped": "Swaps the headers of two concurrent errors"
         => swaps::ErrorHeadersSwapped::default(),
+    CallersSwapped = "callers-swapped": "Sends two concurrent callers of one deployment each other's response or error"
+        => ResultsSwapped::of_a_deployment(),
     // Repeated faults.
     ThirdMessageLost = "third-message-lost": "Replaces the message of every third error of a route with `Internal error`"
         => ThirdErrorChanged::new(lose_message),

@@ -11,18 +11,26 @@ use crate::{
 pub(super) struct ResultsSwapped {
     requests: ConcurrentRequests<CallResult>,
     swaps: fn(&CallResult) -> bool,
+    /// What the routes of two calls that are swapped have in common.
+    shared: fn(&ProxyRoute) -> &str,
 }
 
 impl ResultsSwapped {
-    pub(super) fn new(swaps: fn(&CallResult) -> bool) -> Self {
-        Self { requests: ConcurrentRequests::default(), swaps }
+    /// Between the callers of any deployments of a case.
+    pub(super) fn of_a_case(swaps: fn(&CallResult) -> bool) -> Self {
+        Self { requests: ConcurrentRequests::default(), swaps, shared: |route| &route.group }
+    }
+
+    /// Between the callers of one deployment, whatever the results are.
+    pub(super) fn of_a_deployment() -> Self {
+        Self { requests: ConcurrentRequests::default(), swaps: |_| true, shared: |route| &route.model }
     }
 }
 
 impl Extension for ResultsSwapped {
     fn call<'c, 'r: 'c>(&'c self, route: &'r ProxyRoute, call: RunningCall<'c, 'r>) -> RunningCall<'c, 'r> {
         Box::pin(async move {
-            let inside = self.requests.enter(&route.group);
+            let inside = self.requests.enter((self.shared)(route));
             let (result, by) = call.await;
             let result = if (self.swaps)(&result) { inside.swap(result).await } else { result };
             (result, by)

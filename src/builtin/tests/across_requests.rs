@@ -53,6 +53,32 @@ async fn two_concurrent_errors_or_responses_are_swapped() {
 }
 
 #[tokio::test]
+async fn two_concurrent_callers_of_one_deployment_are_swapped() {
+    for defect in both(Defect::CallersSwapped) {
+        let setup = Setup::new([late(error(400, "", "one")), late(error(400, "", "two"))]);
+        let stage = setup.start(defect).await;
+        let second = async {
+            while stage.main.attempts() == 0 {
+                tokio::task::yield_now().await;
+            }
+            stage.send().await
+        };
+        let (one, two) = tokio::join!(stage.send(), second);
+        let expected =
+            if defect.is_some() { ["canary two", "canary one"] } else { ["canary one", "canary two"] };
+        assert_eq!(messages(&[one, two]), expected);
+        let setup = Setup {
+            backup: Some(vec![late(error(404, "", "two"))]),
+            ..Setup::new([late(error(400, "", "one"))])
+        };
+        let stage = setup.start(defect).await;
+        let other = take(stage.request_to("backup"));
+        let (one, two) = tokio::join!(take(stage.request_to("main")), other);
+        assert_eq!([one.status, two.status], [400, 404], "callers of two deployments are not swapped");
+    }
+}
+
+#[tokio::test]
 async fn the_third_and_the_sixth_of_six_errors_are_wrong() {
     type Shows = fn(&CallerResult) -> bool;
     let cases: [(Defect, Shows); 3] = [

@@ -227,10 +227,10 @@ pub(super) fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
         FallbackErrorHidden => (both_fail(), |s| s.message().contains("router") && s.status() == 503),
         CooldownIgnored | ClientErrorsCoolDown | RoutePoisoned | FailureUnanswered | OpenaiEnvelope
         | CallerGoneIgnored | RetriesAfterLeave | ErrorsSwapped | AnswersSwapped | HeadersSwapped
-        | ThirdMessageLost | ThirdLimitAs500 | ThirdRetryAfterLost | ThirdCutFinished | RetryAfterStale
-        | ErrorStale | AnswerStale | ResetPoisonsRoute | SlotsLeaked | KeyUnchecked | RefusalAs500
-        | RefusalInOpenaiForm | OneAtATime | FailureClosed | CutBodyAsSuccess | FirstErrorsCoolDown
-        | SequenceRestarted | FailedAndCompleted | FailedEventDropped => {
+        | CallersSwapped | ThirdMessageLost | ThirdLimitAs500 | ThirdRetryAfterLost | ThirdCutFinished
+        | RetryAfterStale | ErrorStale | AnswerStale | ResetPoisonsRoute | SlotsLeaked | KeyUnchecked
+        | RefusalAs500 | RefusalInOpenaiForm | OneAtATime | FailureClosed | CutBodyAsSuccess
+        | FirstErrorsCoolDown | SequenceRestarted | FailedAndCompleted | FailedEventDropped => {
             unreachable!("{defect} does not show in one response to a chat and has its own test")
         }
         ExitsOnConflict | ExitsOnThree | FreezesOnConflict => {
@@ -382,6 +382,7 @@ pub(super) const TESTED_ELSEWHERE: &[Defect] = &[
     Defect::ErrorsSwapped,
     Defect::AnswersSwapped,
     Defect::HeadersSwapped,
+    Defect::CallersSwapped,
     Defect::ThirdMessageLost,
     Defect::ThirdLimitAs500,
     Defect::ThirdRetryAfterLost,
