@@ -13,7 +13,7 @@ use super::{
 use crate::{
     observation::Canaries,
     provider::{self, MessageBody, ProviderMessage, RequestedCall},
-    scenario::{ConnectionFault, Fault, Http2Fault, TlsFault, Turn},
+    scenario::{ConnectionFault, Fault, Http2Fault, Point, TlsFault, Turn},
     wire::frames::Carrier,
 };
 
@@ -55,6 +55,10 @@ pub(crate) fn compile(message: ProviderMessage, faults: &[Fault], context: &Faul
     let headers = if malforms { message.headers.clone() } else { Vec::new() };
     let wait = provider::asked_wait(&message);
     let mut timeline = Timeline::new(message);
+    timeline.ends_before_end = faults.iter().any(|fault| {
+        fault.at() == Some(Point::BeforeEnd)
+            && (fault.is_final() || matches!(fault, Fault::ErrorEvent { .. }))
+    });
     for (i, fault) in faults.iter().enumerate() {
         // An earlier fault ends the reply before its head, so nothing is left to edit.
         if timeline.head.is_none() {

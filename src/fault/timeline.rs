@@ -40,6 +40,8 @@ pub(super) struct Timeline {
     pub(super) finish: WireAction,
     /// Whether a correct client may either accept or refuse the reply.
     pub(super) doubtful: bool,
+    /// Whether a fault of the list ends the reply just before its end, so that no other fault can act later.
+    pub(super) ends_before_end: bool,
 }
 
 /// The position of a fault: before the head, or at an offset in the body.
@@ -107,13 +109,14 @@ impl Timeline {
             ending: WireAction::Finish,
             finish: WireAction::Finish,
             doubtful: false,
+            ends_before_end: false,
         }
     }
 
     /// Replaces the reply with another message. The actions before the head remain.
     pub(super) fn replace(&mut self, message: ProviderMessage) {
         let before = std::mem::take(&mut self.before);
-        *self = Self { before, ..Self::new(message) };
+        *self = Self { before, ends_before_end: self.ends_before_end, ..Self::new(message) };
     }
 
     /// Returns the position of `point` in the reply as it is now. A point after the last one of the reply
@@ -128,7 +131,10 @@ impl Timeline {
             Point::AfterEvents(_) if self.whole => end,
             Point::AfterHeaders => self.own_ends[0].min(end),
             Point::AfterEvents(n) => self.own_ends.get(n as usize).map_or(end, |at| (*at).min(end)),
-            Point::AfterBytes(n) => usize::try_from(n).map_or(length, |n| n.min(length)),
+            Point::AfterBytes(n) => {
+                let last = if self.ends_before_end { end } else { length };
+                usize::try_from(n).map_or(last, |n| n.min(last))
+            }
             Point::BeforeEnd => end,
         })
     }

@@ -4,8 +4,8 @@ use super::{
     check::FileChecker,
     diagnostic::Diagnostic,
     fault::{
-        ConnectionFault, ContentEncodingFault, Fault, FaultNeed, FaultStage, LatencyPlace, MalformedBody,
-        Point, ReplyPart as Part,
+        ConnectionFault, ContentEncodingFault, Fault, FaultNeed, FaultStage, Http1Fault, LatencyPlace,
+        MalformedBody, Point, ReplyPart as Part,
     },
     located::Located,
 };
@@ -60,11 +60,25 @@ const CLASHES: &[Clash] = &[
     },
     Clash {
         applies: |first, second| {
-            let end = second.at().filter(|_| second.is_final() || matches!(second, Fault::ErrorEvent { .. }));
-            end.zip(takes_effect(first)).is_some_and(|(end, point)| end.is_before(point))
+            ends_at(second).zip(takes_effect(first)).is_some_and(|(end, point)| end.is_before(point))
         },
         what: "ends the response before the point at which an earlier fault of the list takes effect",
         help: "faults at one point happen in their order: write the same point twice, or put the two into separate turns",
+    },
+    Clash {
+        applies: |first, second| {
+            ends_at(second).zip(takes_effect(first)).is_some_and(|(end, point)| point.may_come_after(end))
+        },
+        what: "may end the response before an earlier fault of the list takes effect: the order of the two points \
+               depends on the lengths of the events",
+        help: "give both points in events or both in bytes",
+    },
+    Clash {
+        applies: |first, second| {
+            *first == Fault::Http1(Http1Fault::TrailingBytes) && ends_at(second).is_some()
+        },
+        what: "ends the response before the trailing bytes are sent",
+        help: "put the two into separate turns",
     },
     Clash {
         applies: |first, second| called(first) == called(second) && !first.traits().repeats,
@@ -168,6 +182,11 @@ fn are(first: &Fault, second: &Fault, these: [&Fault; 2]) -> bool {
     [first, second] == these || [second, first] == these
 }
 
+/// The point at which a fault ends the response, or the stream of a response.
+fn ends_at(fault: &Fault) -> Option<Point> {
+    fault.at().filter(|_| fault.is_final() || matches!(fault, Fault::ErrorEvent { .. }))
+}
+
 /// The point at which a fault takes effect, if it is the same in every response.
 fn takes_effect(fault: &Fault) -> Option<Point> {
     match fault {
@@ -178,7 +197,10 @@ fn takes_effect(fault: &Fault) -> Option<Point> {
             LatencyPlace::End => Some(Point::BeforeEnd),
         },
         _ if fault.at().is_some() => fault.at(),
-        _ if [Part::Pieces, Part::Packets, Part::Events].iter().any(|part| fault.changes(*part)) => {
+        _ if [Part::Pieces, Part::Packets, Part::Events, Part::Body]
+            .iter()
+            .any(|part| fault.changes(*part)) =>
+        {
             Some(Point::AfterBytes(1))
         }
         _ => edits_the_reply(fault).then_some(Point::AfterHeaders),

@@ -39,6 +39,19 @@ impl Point {
         }
     }
 
+    /// Whether it depends on the response which of two points comes first, so that `other` may come before this one.
+    ///
+    /// A fault whose bytes end after the response takes effect before its end, so bytes never come after `before_end`.
+    pub(crate) fn may_come_after(self, other: Self) -> bool {
+        match (self.named_by_headers(), other.named_by_headers()) {
+            // No event is empty.
+            (Self::AfterBytes(1), Self::AfterEvents(_)) => false,
+            (Self::AfterBytes(_), Self::AfterEvents(_))
+            | (Self::AfterEvents(_) | Self::BeforeEnd, Self::AfterBytes(_)) => true,
+            _ => false,
+        }
+    }
+
     /// The same point, with its usual name if it is directly after the headers.
     fn named_by_headers(self) -> Self {
         match self {

@@ -70,6 +70,16 @@ fn contradicting_faults_are_refused() {
         "{content_type: wrong}, {reset: {at: before_headers}}",
         "crlf, {hang: {at: after_headers}}",
         "{latency: {before: end, time: {fixed: 1s}}}, {truncate: {at: {after_events: 1}}}",
+        "{comment: {at: {after_events: 1}}}, {reset: {at: {after_bytes: 900}}}",
+        "{ping: {at: {after_events: 1}}}, {http2: {goaway: {code: no_error, at: {after_bytes: 900}}}}",
+        "{unknown_event: {at: before_end}}, {truncate: {at: {after_bytes: 900}}}",
+        "drop_terminator, {hang: {at: {after_bytes: 900}}}",
+        "{latency: {before: each_event, time: {fixed: 1s}}}, {close: {at: {after_bytes: 900}}}",
+        "{error_event: {error: internal, at: {after_events: 1}}}, {stall: {at: {after_bytes: 900}}}",
+        "{delay: {at: {after_bytes: 9}, for: 1s}}, {reset: {at: {after_events: 2}}}",
+        "{stall: {at: {after_bytes: 9}, for: 1s}}, {error_event: {error: internal, at: {after_events: 2}}}",
+        "{http1: trailing_bytes}, {reset: {at: before_end}}",
+        "{malform: html}, {reset: {at: after_headers}}",
         "crlf, crlf",
         "{content_encoding: cut_gzip}, {comment: {at: after_headers}}",
         "{http1: short_content_length}, {content_encoding: double_gzip}",
@@ -133,6 +143,26 @@ fn contradicting_faults_are_refused() {
       `hang` ends the response before the point at which an earlier fault of the list takes effect [2]
     {latency: {before: end, time: {fixed: 1s}}}, {truncate: {at: {after_events: 1}}}
       `truncate` ends the response before the point at which an earlier fault of the list takes effect [2]
+    {comment: {at: {after_events: 1}}}, {reset: {at: {after_bytes: 900}}}
+      `reset` may end the response before an earlier fault of the list takes effect: the order of the two points depends on the lengths of the events [2]
+    {ping: {at: {after_events: 1}}}, {http2: {goaway: {code: no_error, at: {after_bytes: 900}}}}
+      `http2: goaway` may end the response before an earlier fault of the list takes effect: the order of the two points depends on the lengths of the events [2]
+    {unknown_event: {at: before_end}}, {truncate: {at: {after_bytes: 900}}}
+      `truncate` may end the response before an earlier fault of the list takes effect: the order of the two points depends on the lengths of the events [2]
+    drop_terminator, {hang: {at: {after_bytes: 900}}}
+      `hang` may end the response before an earlier fault of the list takes effect: the order of the two points depends on the lengths of the events [2]
+    {latency: {before: each_event, time: {fixed: 1s}}}, {close: {at: {after_bytes: 900}}}
+      `close` may end the response before an earlier fault of the list takes effect: the order of the two points depends on the lengths of the events [2]
+    {error_event: {error: internal, at: {after_events: 1}}}, {stall: {at: {after_bytes: 900}}}
+      `stall` may end the response before an earlier fault of the list takes effect: the order of the two points depends on the lengths of the events [2]
+    {delay: {at: {after_bytes: 9}, for: 1s}}, {reset: {at: {after_events: 2}}}
+      `reset` may end the response before an earlier fault of the list takes effect: the order of the two points depends on the lengths of the events [2]
+    {stall: {at: {after_bytes: 9}, for: 1s}}, {error_event: {error: internal, at: {after_events: 2}}}
+      `error_event` may end the response before an earlier fault of the list takes effect: the order of the two points depends on the lengths of the events [2]
+    {http1: trailing_bytes}, {reset: {at: before_end}}
+      `reset` ends the response before the trailing bytes are sent [2]
+    {malform: html}, {reset: {at: after_headers}}
+      `reset` ends the response before the point at which an earlier fault of the list takes effect [2]
     crlf, crlf
       `crlf` is specified twice [2]
     {content_encoding: cut_gzip}, {comment: {at: after_headers}}
@@ -157,7 +187,10 @@ fn faults_at_one_point_or_before_the_end_of_the_reply_are_possible() {
         "{error_event: {error: internal, at: {after_events: 2}}}, {reset: {at: {after_events: 2}}}",
         "{error_event: {error: internal, at: {after_events: 2}}}, {reset: {at: before_end}}",
         "{ping: {at: after_headers}}, {close: {at: {after_events: 0}}}",
-        "{comment: {at: {after_events: 1}}}, {reset: {at: {after_bytes: 900}}}",
+        "{comment: {at: after_headers}}, {reset: {at: {after_bytes: 900}}}",
+        "{stall: {at: {after_bytes: 9}, for: 1s}}, {reset: {at: before_end}}",
+        "{stall: {at: {after_bytes: 9}, for: 1s}}, {reset: {at: {after_bytes: 9}}}",
+        "{split: {bytes: 3}}, {reset: {at: {after_events: 1}}}",
         "{delay: {at: before_headers, for: 1s}}, {reset: {at: before_headers}}",
         "{http1: {interim: 103}}, {reset: {at: before_headers}}",
         "{content_type: wrong}, {reset: {at: after_headers}}",
@@ -314,7 +347,7 @@ fn faults_that_let_responses_through_combine_with_other_faults() {
         "{http1: {interim: 100}}, {http1: {interim: 103}}, {malform: empty}",
         "{latency: {time: {fixed: 1s}}}, {redirect: 308}",
         "{malform: {very_large: 10}}, {content_encoding: double_gzip}, {http1: short_content_length}, \
-         {split: {bytes: 1}}, {latency: {before: end, time: {fixed: 1s}}}, {reset: {at: {after_bytes: 3}}}",
+         {split: {bytes: 1}}, {latency: {before: end, time: {fixed: 1s}}}, {reset: {at: before_end}}",
     ] {
         assert!(load_text("x", "f", &list(faults)).is_ok(), "{}", errors(&list(faults)));
     }
