@@ -6,7 +6,7 @@ use super::{
     args::PathArgs,
     context::{CliContext, DEFINITION},
     failure::Failure,
-    print,
+    literal_check, print,
     project::own_definitions,
     run, select,
     settings::Settings,
@@ -36,6 +36,11 @@ pub(super) fn check(context: &CliContext, paths: &PathArgs) -> Result<u8, Failur
             return Err(Failure::Usage(format!("no scenarios found in {}", places.join(", "))));
         }
         let cases: usize = library.scenarios.iter().map(|scenario| expand(scenario).len()).sum();
+        for scenario in &library.scenarios {
+            for warning in literal_check::warnings(scenario) {
+                text.push_str(&format!("{}: warning: {warning}\n", scenario.file));
+            }
+        }
         for scenario in library.replacing() {
             let Scenario { file, id, .. } = scenario;
             text.push_str(&format!("{file}: replaces the bundled scenario {id}\n"));

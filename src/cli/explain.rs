@@ -23,7 +23,7 @@ use crate::{
     provider::{self, RequestedCall},
     report::EXIT_OK,
     runner::identity,
-    scenario::{Api, Case, Combination, KnownEntry, LoadError, Setting, Step, nearest},
+    scenario::{Api, Case, Combination, KnownEntry, LoadError, Setting, Step, Turn, nearest},
 };
 
 /// Explains a scenario, a rule or the policies, or judges a stored report again.
@@ -149,38 +149,17 @@ fn describe_case(case: &Case, of_project: &[KnownEntry]) -> String {
             let _ = writeln!(text, "          the caller {mistake}");
         }
     }
-    let Combination { provider, api, stream } = case.combination;
-    // The proxy decides which endpoint of the provider it calls: this shows the one that the caller uses, if the
-    // provider has it.
-    let shown = asked_api(case.combination);
-    let note =
-        if shown == api { String::new() } else { format!(" ({provider} has no {api}; this shows {shown})") };
     for (name, turns) in &*scenario.deployments {
         for (n, turn) in (1..).zip(turns) {
             let more = if n as usize == turns.len() { " and every later one" } else { "" };
-            let _ = writeln!(text, "\n  {name}, attempt {n}{more}{note}:");
             let connection = connection::of(&turn.faults);
-            for line in &connection.lines {
-                let _ = writeln!(text, "    {line}");
-            }
-            if !connection.lets_replies_through {
-                continue;
-            }
-            let canaries = identity.canaries(name, n);
-            let asked = RequestedCall::plain(provider, shown, stream && shown.streams());
-            let origin = Origin {
-                address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-                token: &identity.token,
-                deployment: name,
-                attempt: n,
-                seed: 0,
-            };
-            let plan = fault::plan(turn, &fault::FaultContext { asked: &asked, canaries: &canaries, origin });
-            for line in plan.to_string().lines() {
-                let _ = writeln!(text, "    {line}");
-            }
-            if plan.doubtful {
-                text.push_str("    a correct client may accept or reject this reply\n");
+            for (endpoints, plan) in plans(case, &identity, (name, n), turn, connection.lets_replies_through)
+            {
+                let _ = writeln!(text, "\n  {name}, attempt {n}{more}{}:", endpoint_note(case, &endpoints));
+                for line in &connection.lines {
+                    let _ = writeln!(text, "    {line}");
+                }
+                text.push_str(&plan);
             }
         }
     }
@@ -188,18 +167,64 @@ fn describe_case(case: &Case, of_project: &[KnownEntry]) -> String {
     text
 }
 
-/// The API that a proxy is likely to use: the same one, or the provider's equivalent.
-fn asked_api(combination: Combination) -> Api {
-    let Combination { provider, api, .. } = combination;
-    let routes = &provider::profile(provider).routes;
-    let has = |api: Api| routes.iter().any(|route| route.api == api);
-    let like = match api {
-        Api::OpenaiEmbeddings => Api::CohereEmbed,
-        Api::CohereEmbed => Api::OpenaiEmbeddings,
-        other => other,
-    };
-    let first = routes.iter().map(|route| route.api).find(|api| api.streams());
-    [api, like].into_iter().find(|api| has(*api)).or(first).unwrap_or(api)
+/// What goes over the wire for an attempt, for each group of endpoints at which it is the same: the proxy decides
+/// which endpoint of the provider it asks.
+fn plans(
+    case: &Case,
+    identity: &Identity,
+    (deployment, n): (&str, u32),
+    turn: &Turn,
+    has_reply: bool,
+) -> Vec<(Vec<Api>, String)> {
+    let Combination { provider, api, stream } = case.combination;
+    let mut endpoints = provider::asked_endpoints(case.combination);
+    if endpoints.is_empty() {
+        endpoints.push(api);
+    }
+    let mut groups: Vec<(Vec<Api>, String)> = Vec::new();
+    for endpoint in endpoints {
+        let mut text = String::new();
+        if has_reply {
+            let canaries = identity.canaries(deployment, n);
+            let asked = RequestedCall::plain(provider, endpoint, stream && endpoint.streams());
+            let origin = Origin {
+                address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+                token: &identity.token,
+                deployment,
+                attempt: n,
+                seed: 0,
+            };
+            let plan = fault::plan(turn, &fault::FaultContext { asked: &asked, canaries: &canaries, origin });
+            if !turn.answer.is_written_for(endpoint) {
+                let _ =
+                    writeln!(text, "    (there is no body for {endpoint}: this is the provider's own reply)");
+            }
+            for line in plan.to_string().lines() {
+                let _ = writeln!(text, "    {line}");
+            }
+            if plan.doubtful {
+                text.push_str("    a correct client may accept or reject this reply\n");
+            }
+        }
+        match groups.iter_mut().find(|(_, same)| *same == text) {
+            Some((endpoints, _)) => endpoints.push(endpoint),
+            None => groups.push((vec![endpoint], text)),
+        }
+    }
+    groups
+}
+
+/// Which endpoints a plan is for, if they are not only the one that the caller uses.
+fn endpoint_note(case: &Case, endpoints: &[Api]) -> String {
+    let Combination { provider, api, .. } = case.combination;
+    let names: Vec<&str> = endpoints.iter().map(|endpoint| endpoint.as_str()).collect();
+    let names = names.join(" and ");
+    match provider::asked_endpoints(case.combination).contains(&api) {
+        true if *endpoints == [api] => String::new(),
+        false if *endpoints == [api] => format!(" ({provider} has no {api})"),
+        true => format!(" (if the proxy asks {names})"),
+        false => format!(" ({provider} has no {api}; this shows {names})"),
+    }
 }
 
 fn request(case: &Case, identity: &Identity, name: StepName, step: &Step) -> String {

@@ -17,6 +17,7 @@ mod gateway;
 mod init;
 mod interrupt;
 mod list;
+mod literal_check;
 mod merge;
 mod output;
 mod policy;

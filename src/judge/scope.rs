@@ -46,6 +46,9 @@ pub(crate) enum Circumstance {
     Failed,
     /// Every attempt failed, and one of them after content, so that the proxy could no longer choose the status.
     FailedAfterContent,
+    /// An upstream was asked at an endpoint for which the scenario has no body, so that it sent the provider's own reply
+    /// instead of what the scenario is about.
+    AtOtherEndpoint,
     /// The proxy sent the 200 of a stream, with keep-alive pings, before the upstreams failed.
     Pinged,
 }
@@ -135,6 +138,7 @@ impl Circumstance {
             Self::Session => facts.response.session().is_some(),
             Self::Failed => facts.is_failure(),
             Self::FailedAfterContent => facts.content_committed(),
+            Self::AtOtherEndpoint => facts.is_at_other_endpoint(),
             Self::Pinged => facts.is_pinged(),
         }
     }

@@ -106,6 +106,12 @@ impl Attempt {
         !self.method.is_empty()
     }
 
+    /// The endpoint, if the scenario has literal bodies, but none for it: the mock sent the provider's own reply.
+    pub fn other_endpoint(&self) -> Option<Api> {
+        let turn = self.turn.as_ref()?;
+        self.api.filter(|api| !turn.answer.is_written_for(*api))
+    }
+
     /// The end that the mock had planned.
     ///
     /// The mock ends a reply without a wait at about the time at which its client leaves. Which of the two

@@ -64,7 +64,7 @@ pub(super) fn fill_value(value: &Value, canaries: &Canaries) -> Value {
 pub(super) fn literal(
     asked: &RequestedCall,
     status: u16,
-    body: &Option<Value>,
+    body: Option<&Value>,
     canaries: &Canaries,
 ) -> ProviderMessage {
     let (content_type, body) = match body {
@@ -99,6 +99,16 @@ fn text_type(text: &str) -> &'static str {
         "text/event-stream"
     } else {
         "text/plain"
+    }
+}
+
+/// Whether a literal body can only come from endpoints of one dialect: JSON or an event stream, and not a page or a
+/// text of the network in front of them.
+pub(crate) fn is_of_a_dialect(body: &Value) -> bool {
+    match body {
+        Value::String(text) => !matches!(text_type(text), "text/html" | "text/plain"),
+        Value::Object(_) | Value::Array(_) => true,
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
@@ -145,7 +155,7 @@ mod tests {
     #[test]
     fn json_is_filled_inside_its_strings() {
         let body = serde_json::json!({"error": {"message": "no: {{canary.message}}", "list": ["{{canary.code}}", 1]}});
-        let message = literal(&asked(), 418, &Some(body), &canaries());
+        let message = literal(&asked(), 418, Some(&body), &canaries());
         assert_eq!(message.header("content-type"), Some("application/json"));
         let MessageBody::Whole(bytes) = message.body else { panic!("not whole") };
         insta::assert_snapshot!(
@@ -165,18 +175,56 @@ mod tests {
             ("data: x\n\n", "text/event-stream"),
         ] {
             assert_eq!(
-                literal(&asked(), 200, &Some(text.into()), &canaries()).header("content-type"),
+                literal(&asked(), 200, Some(&text.into()), &canaries()).header("content-type"),
                 Some(kind),
                 "{text}"
             );
         }
-        assert_eq!(literal(&asked(), 204, &None, &canaries()).header("content-type"), None);
+        assert_eq!(literal(&asked(), 204, None, &canaries()).header("content-type"), None);
+    }
+
+    #[test]
+    fn a_body_is_sent_only_at_its_endpoint() {
+        use crate::scenario::{Api, Turn, TurnReply};
+        let bodies = [(Api::OpenaiChat, Value::from("{{canary.content}}"))].into_iter().collect();
+        let turn = |status, bodies| Turn {
+            answer: TurnReply::Literal { status, body: None, bodies },
+            headers: [("content-type", "text/x"), ("x-own", "1")]
+                .map(|(name, value)| (name.to_owned(), Some(value.to_owned())))
+                .into(),
+            faults: vec![],
+        };
+        let sent = |api, turn: &Turn| {
+            let message = crate::provider::message(
+                &RequestedCall::plain(Provider::Openai, api, false),
+                turn,
+                &canaries(),
+            );
+            assert_eq!(message.header("x-own"), Some("1"));
+            let kind = message.header("content-type").map(str::to_owned);
+            (message.status, kind, message.text())
+        };
+        let kind = |kind: &str| Some(kind.to_owned());
+        let success = turn(201, bodies);
+        assert_eq!(sent(Api::OpenaiChat, &success), (201, kind("text/x"), canaries().content));
+        let (status, own, text) = sent(Api::OpenaiResponses, &success);
+        assert_eq!((status, own), (201, kind("application/json")));
+        assert!(text.contains("output_text") && text.contains(&canaries().content), "{text}");
+        // An error with the same status, also if the catalogue has none.
+        for (status, code) in
+            [(429, "rate_limit_exceeded"), (418, "invalid_request_error"), (599, "server_error")]
+        {
+            let bodies = [(Api::OpenaiChat, "x".into()), (Api::OpenaiResponses, Value::Null)].into();
+            let (got, own, text) = sent(Api::OpenaiResponses, &turn(status, bodies));
+            assert_eq!((got, own), (status, kind("application/json")));
+            assert!(text.contains(code) && text.contains(&canaries().message), "{text}");
+        }
     }
 
     #[test]
     fn an_event_stream_is_split_into_its_events() {
         let message =
-            literal(&asked(), 200, &Some("data: 1\n\ndata: 2\r\n\r\ndata: [DONE]\n\n".into()), &canaries());
+            literal(&asked(), 200, Some(&"data: 1\n\ndata: 2\r\n\r\ndata: [DONE]\n\n".into()), &canaries());
         let MessageBody::Events { events, terminator } = message.body else { panic!("no events") };
         assert_eq!(events, ["data: 1\n\n", "data: 2\r\n\r\n"]);
         assert_eq!(terminator.as_deref(), Some(&b"data: [DONE]\n\n"[..]));

@@ -9,6 +9,7 @@ use super::{
     bedrock,
     canned::{fill, fill_value, literal},
     catalogue::{ErrorBodyForm, ErrorRow, Limits},
+    endpoint::error_form,
     failure::ProviderError,
     form, google,
     header::{HeaderField, header},
@@ -31,17 +32,24 @@ pub(crate) const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
 pub fn message(asked: &RequestedCall, turn: &Turn, canaries: &Canaries) -> ProviderMessage {
     let set = |wanted: &str| turn.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
     let wait = limits::asked_wait(|name| set(name)?.1.as_deref());
+    let elsewhere = asked.api.is_some_and(|api| !turn.answer.is_written_for(api));
     let mut message = match &turn.answer {
         TurnReply::Reply(kind) => reply(asked, kind, canaries),
         TurnReply::Error(name) => error_asking(asked, *name, wait, canaries),
-        TurnReply::Literal { status, body } => literal(asked, *status, body, canaries),
+        TurnReply::Literal { status, .. } if elsewhere => own_reply(asked, *status, wait, canaries),
+        TurnReply::Literal { status, body, bodies } => {
+            let own = asked.api.and_then(|api| bodies.get(&api));
+            literal(asked, *status, own.or(body.as_ref()), canaries)
+        }
     };
     // `retry-after-ms` gives the same time in another unit: a scenario that sets one header does not intend the two
     // to contradict each other.
     if set("retry-after").is_some() {
         message.set_header("retry-after-ms", None);
     }
-    for (name, value) in &turn.headers {
+    // Headers such as Content-Type describe the body that is not sent.
+    let describes = |name: &str| elsewhere && name.to_ascii_lowercase().starts_with("content-");
+    for (name, value) in turn.headers.iter().filter(|(name, _)| !describes(name)) {
         message.set_header(
             &name.to_ascii_lowercase(),
             value.as_deref().map(|value| fill(value, canaries).into()),
@@ -81,6 +89,34 @@ pub(crate) fn reply(asked: &RequestedCall, reply: &SuccessReply, canaries: &Cana
     }
     headers.extend(limits::headers(profile.limits, &LimitState::standard(Limits::None, Duration::ZERO)));
     ProviderMessage { status: 200, headers, body }
+}
+
+/// Returns what the provider itself would say with this status, where a scenario has a literal body only for other
+/// endpoints: a success, or the catalogue's error with this status.
+fn own_reply(
+    asked: &RequestedCall,
+    status: u16,
+    wait: Option<Duration>,
+    canaries: &Canaries,
+) -> ProviderMessage {
+    match status {
+        ..300 => {
+            let mut message = reply(asked, &SuccessReply::Ok, canaries);
+            // A session begins with a 101.
+            if message.status == 200 {
+                message.status = status;
+            }
+            message
+        }
+        300..400 => literal(asked, status, None, canaries),
+        400.. => {
+            let usual = if status < 500 { ErrorName::BadRequest } else { ErrorName::Internal };
+            let mut names = ErrorName::COMMON.iter().copied();
+            let name = names.find(|name| row_of(asked, *name).status == status).unwrap_or(usual);
+            let row = ErrorRow { status, ..row_of(asked, name).clone() };
+            written(asked, &row, &form::message(&row, asked, canaries), &standard(&row, wait), canaries)
+        }
+    }
 }
 
 /// Returns an error in the provider's own form, with its status, body and headers.
@@ -203,8 +239,7 @@ pub(super) fn form_of(asked: &RequestedCall, row: &ErrorRow) -> ErrorBodyForm {
 
 /// The error form of the requested endpoint.
 fn own_form(asked: &RequestedCall) -> ErrorBodyForm {
-    let profile = profile::of(asked.provider);
-    asked.api.and_then(|api| profile.forms.get(&api).copied()).unwrap_or(profile.form)
+    asked.api.map_or(profile::of(asked.provider).form, |api| error_form(asked.provider, api))
 }
 
 /// Replaces a row's type with the one that the profile has for the endpoint's form and the row's status, if any.

@@ -1,9 +1,12 @@
-//! The path of an API at a provider, for clients that call the provider directly.
+//! The endpoints of a provider: their paths, for clients that call the provider directly, and those that a proxy can ask.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::profile::{self, RouteRow};
-use crate::scenario::{Api, Provider};
+use super::{
+    catalogue::ErrorBodyForm,
+    profile::{self, RouteRow},
+};
+use crate::scenario::{Api, Combination, Provider};
 
 /// The characters to encode in a path segment: all but the unreserved ones (RFC 3986 section 2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -38,6 +41,45 @@ pub(crate) fn endpoint(
         _ => query.map(str::to_owned),
     };
     Some(query.map_or(suffix.clone(), |query| format!("{suffix}?{query}")))
+}
+
+/// The endpoints of the provider that a proxy can ask for a call of a case, the most likely one first. Empty if the
+/// provider has nothing like the API that the caller uses.
+///
+/// A proxy decides this itself. If the provider has the caller's API, a proxy uses that one, or the provider's own chat
+/// API in place of one that it only has for compatibility. If the provider does not have it, a proxy translates the call
+/// for the provider's chat API or for OpenAI's responses.
+pub(crate) fn asked_endpoints(combination: Combination) -> Vec<Api> {
+    let Combination { api, provider, .. } = combination;
+    let served = |api: Api| profile::of(provider).routes.iter().any(|route| route.api == api);
+    let is_own = |other: &Api| !matches!(other, Api::OpenaiChat | Api::AnthropicMessages);
+    let is_kin = |other: &Api| match api {
+        Api::OpenaiEmbeddings | Api::CohereEmbed => {
+            matches!(other, Api::OpenaiEmbeddings | Api::CohereEmbed)
+        }
+        _ if !api.streams() => *other == api,
+        _ if api.native_provider() == provider => false,
+        // Some proxies translate it for each provider but OpenAI itself.
+        Api::OpenaiResponses if served(api) => *other == Api::OpenaiChat,
+        _ if served(api) => api.is_chat() && other.is_chat() && is_own(other),
+        _ => {
+            (other.is_chat() || *other == Api::OpenaiResponses)
+                && (is_own(other) || *other == Api::OpenaiChat || !served(Api::OpenaiChat))
+        }
+    };
+    let mut endpoints: Vec<Api> = Some(api).filter(|api| served(*api)).into_iter().collect();
+    for other in profile::of(provider).routes.iter().map(|route| route.api).filter(is_kin) {
+        if !endpoints.contains(&other) {
+            endpoints.push(other);
+        }
+    }
+    endpoints
+}
+
+/// The form of the errors of one of the provider's endpoints.
+pub(crate) fn error_form(provider: Provider, endpoint: Api) -> ErrorBodyForm {
+    let profile = profile::of(provider);
+    profile.forms.get(&endpoint).copied().unwrap_or(profile.form)
 }
 
 /// Fills the model into a pattern. The other placeholders get fixed values, which a mock ignores.

@@ -36,7 +36,7 @@ mod writer;
 
 pub(crate) use account::{AccountState, Admission};
 pub(crate) use body::LazyJson;
-pub(crate) use canned::fill;
+pub(crate) use canned::{fill, is_of_a_dialect};
 pub use catalogue::SourceConfidence;
 pub(crate) use catalogue::{ErrorBodyForm, ErrorRow};
 #[cfg(test)]
@@ -49,7 +49,9 @@ pub(crate) use dialect::{
 };
 #[cfg(test)]
 pub(crate) use dialect::{error, error_event};
-pub(crate) use endpoint::{AZURE_VERSION, endpoint, endpoint_pattern, fill_pattern};
+pub(crate) use endpoint::{
+    AZURE_VERSION, asked_endpoints, endpoint, endpoint_pattern, error_form, fill_pattern,
+};
 pub(crate) use header::{HeaderField, owned_headers};
 pub(crate) use malformed::malformed;
 pub use message::{MessageBody, ProviderMessage};

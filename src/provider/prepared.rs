@@ -217,7 +217,11 @@ mod tests {
         let others = [
             TurnReply::Error(ErrorName::RateLimit),
             TurnReply::Error(ErrorName::BadGateway),
-            TurnReply::Literal { status: 418, body: Some(json!("data: {{canary.code}}\n\ndata: 2\n\n")) },
+            TurnReply::Literal {
+                status: 418,
+                body: Some(json!("data: {{canary.code}}\n\ndata: 2\n\n")),
+                bodies: Default::default(),
+            },
         ];
         let answers: Vec<_> =
             SuccessReply::EXAMPLES.into_iter().map(TurnReply::Reply).chain(others).collect();

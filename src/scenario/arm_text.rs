@@ -68,9 +68,16 @@ fn to_file(turn: &Turn) -> Value {
     let mut file = match answer {
         TurnReply::Reply(reply) => json!({"reply": reply}),
         TurnReply::Error(error) => json!({"error": error}),
-        TurnReply::Literal { status, body: None } => json!({"status": status}),
-        TurnReply::Literal { status, body: Some(body) } => json!({"status": status, "body": body}),
+        TurnReply::Literal { status, .. } => json!({"status": status}),
     };
+    if let TurnReply::Literal { body, bodies, .. } = answer {
+        if let Some(body) = body {
+            file["body"] = body.clone();
+        }
+        if !bodies.is_empty() {
+            file["bodies"] = json!(bodies);
+        }
+    }
     if !headers.is_empty() {
         file["headers"] = json!(headers);
     }

@@ -120,6 +120,11 @@ pub(crate) struct TurnFile {
     /// `{{canary.message}}` are filled in. Default: no body.
     #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
     pub body: Option<Located<serde_json::Value>>,
+    /// Bodies of a literal `status`, by the provider's endpoint for which each is written, instead of `body`. At every
+    /// other endpoint the mock sends the provider's own reply: a success, or the catalogue's error with this status;
+    /// `null` says that this is intended. Default: `body` is sent at every endpoint.
+    #[cfg_attr(test, schemars(with = "Option<IndexMap<Api, serde_json::Value>>"))]
+    pub bodies: Option<Located<IndexMap<Api, serde_json::Value>>>,
     /// Headers that are added to the response or replace its own; `null` removes a header. Default: none.
     #[serde(default)]
     pub headers: IndexMap<Located<String>, Option<Located<String>>>,

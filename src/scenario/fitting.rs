@@ -180,10 +180,11 @@ fn places(check: &mut FileChecker<'_>, fault: &Located<Fault>) {
 
 /// Checks that the turn's response has the body that the fault needs.
 fn bodies(check: &mut FileChecker<'_>, fault: &Located<Fault>, answer: &TurnReply, matrix: &[Combination]) {
-    let without = matches!(
-        answer,
-        TurnReply::Literal { status: 204 | 304, .. } | TurnReply::Literal { body: None, .. }
-    );
+    let without = match answer {
+        TurnReply::Literal { status: 204 | 304, .. } => true,
+        TurnReply::Literal { body, bodies, .. } => body.is_none() && bodies.is_empty(),
+        TurnReply::Reply(_) | TurnReply::Error(_) => false,
+    };
     let problem = if fault.value.needs(FaultNeed::Body) && without {
         (
             format!("`{}` needs a body, and this turn sends none", fault.value.name()),

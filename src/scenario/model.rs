@@ -123,6 +123,10 @@ pub enum TurnReply {
         /// A string is sent verbatim, any other value as JSON. Placeholders such as `{{canary.message}}` are
         /// filled in.
         body: Option<serde_json::Value>,
+        /// Bodies that are each written for one endpoint, instead of `body`. At every other endpoint, and at one with
+        /// `null`, the provider's own reply is sent.
+        #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+        bodies: IndexMap<Api, serde_json::Value>,
     },
 }
 
@@ -139,6 +143,19 @@ impl Turn {
             _ => 0,
         });
         added.chain([reply]).any(|bytes| bytes > BUFFERED)
+    }
+}
+
+impl TurnReply {
+    /// Whether the scenario says what is sent at this endpoint. It does not if its literal bodies are written for other
+    /// endpoints.
+    pub(crate) fn is_written_for(&self, endpoint: Api) -> bool {
+        match self {
+            Self::Literal { bodies, .. } => {
+                bodies.is_empty() || bodies.get(&endpoint).is_some_and(|body| !body.is_null())
+            }
+            Self::Reply(_) | Self::Error(_) => true,
+        }
     }
 }
 

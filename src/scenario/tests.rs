@@ -128,6 +128,21 @@ fn two_faults_that_end_a_response_are_shown_with_both_positions() {
 }
 
 #[test]
+fn bodies_for_endpoints_need_a_status_and_no_other_body() {
+    for (turn, message) in [
+        ("{reply: ok, bodies: {openai/chat: {}}}", "`bodies` needs `status`"),
+        ("{status: 200, body: {}, bodies: {openai/chat: {}}}", "either `body` or `bodies`, not both"),
+        ("{status: 204, bodies: {openai/chat: {}}}", "needs a status whose replies have a body"),
+        ("{status: 200, bodies: {openai/chat: null}}", "`bodies` has no body"),
+        ("{status: 200, bodies: {openai/chats: {}}}", "did you mean `openai/chat`?"),
+        ("{status: 200, bodies: {openai/chat: '{{canary.text}}'}}", "there is no canary `text`"),
+    ] {
+        let printed = errors(&format!("{HEAD}upstream: [{turn}]\n"));
+        assert!(printed.contains(message) && printed.contains("scenarios/x.yaml:3:"), "{printed}");
+    }
+}
+
+#[test]
 fn a_point_in_a_stream_needs_a_stream() {
     let text =
         format!("{HEAD}upstream:\n  - reply: ok\n    faults: [{{close: {{at: {{after_events: 1}}}}}}]\n");
@@ -226,6 +241,8 @@ deployments:
       headers: {retry-after: "7", x-should-retry: null}
     - status: 418
       body: {error: {message: "{{canary.message}}", code: 7}}
+    - status: 200
+      bodies: {openai/chat: {choices: []}, openai/responses: "data: {{canary.content}}", anthropic/messages: null}
     - reply: {chunks: 50}
       faults:
         - delay: {at: before_headers, for: 10ms}
@@ -244,7 +261,7 @@ expect: {status: [408, 5xx], attempts: {primary: 1, backup: 0}, ending: failure,
 except: {status.mirrored: because}
 "#;
     let scenario = load_text("x", "f", text).expect("the file is right");
-    assert_eq!(scenario.deployments["primary"].len(), 5);
+    assert_eq!(scenario.deployments["primary"].len(), 6);
     assert_eq!(scenario.steps.len(), 2);
     assert!(scenario.expect.status.expect("given").contains(504));
 }

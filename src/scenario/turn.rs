@@ -72,6 +72,7 @@ fn one(check: &mut FileChecker<'_>, turn: &Located<TurnFile>, matrix: &[Combinat
     if let Some(body) = &file.body {
         placeholders(check, &body.range, &body.value.to_string());
     }
+    bodies(check, file);
     let answer = match (&file.reply, &file.error, &file.status) {
         (Some(reply), _, _) => {
             if let SuccessReply::Chunks(n) = reply.value
@@ -95,6 +96,7 @@ fn one(check: &mut FileChecker<'_>, turn: &Located<TurnFile>, matrix: &[Combinat
             TurnReply::Literal {
                 status: status.value,
                 body: file.body.as_ref().map(|body| body.value.clone()),
+                bodies: file.bodies.as_ref().map(|bodies| bodies.value.clone()).unwrap_or_default(),
             }
         }
         (None, None, None) => {
@@ -120,6 +122,32 @@ fn one(check: &mut FileChecker<'_>, turn: &Located<TurnFile>, matrix: &[Combinat
             .collect(),
         faults: file.faults.iter().map(|fault| fault.value.clone()).collect(),
     })
+}
+
+/// Checks the bodies that are written for single endpoints.
+fn bodies(check: &mut FileChecker<'_>, file: &TurnFile) {
+    let Some(bodies) = &file.bodies else { return };
+    for body in bodies.value.values() {
+        placeholders(check, &bodies.range, &body.to_string());
+    }
+    let problem = match (&file.status, &file.body) {
+        (None, _) => (
+            "`bodies` needs `status`",
+            "`error` and `reply` have a body for every endpoint; write `status` to set different ones",
+        ),
+        (_, Some(_)) => (
+            "a turn has either `body` or `bodies`, not both",
+            "`body` is sent at every endpoint, each of `bodies` only at its own",
+        ),
+        (Some(status), _) if matches!(status.value, 204 | 304) => {
+            ("`bodies` needs a status whose replies have a body", "leave `bodies` out")
+        }
+        _ if bodies.value.values().all(serde_json::Value::is_null) => {
+            ("`bodies` has no body", "write one for an endpoint, for example `openai/chat: {…}`")
+        }
+        _ => return,
+    };
+    check.error(&bodies.range, problem.0).help = Some(problem.1.to_owned());
 }
 
 fn headers(check: &mut FileChecker<'_>, file: &TurnFile) {

@@ -7,7 +7,7 @@ use crate::{
         caller_response::{self, CallerResponse},
         facts::Facts,
         rule::{Rule, RuleOutcome},
-        scope::{CallerLeft, PassThrough, Scope, Subject},
+        scope::{AtOtherEndpoint, CallerLeft, PassThrough, Scope, Subject},
     },
     observation::StepName,
     scenario::{Attempts, EndingExpect, FinishExpect, Level},
@@ -31,7 +31,7 @@ const fn rule(
     timing: bool,
     check: fn(&Facts<'_>) -> Option<RuleOutcome>,
 ) -> Rule {
-    let scope = Scope::of(Subject::Expectation).also(&[PassThrough, CallerLeft]);
+    let scope = Scope::of(Subject::Expectation).also(&[PassThrough, CallerLeft]).never(&[AtOtherEndpoint]);
     Rule { id, level: Level::Required, title, reason: REASON, references: &[], timing, scope, check }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     judge::{self, Policy},
     scenario::{
         Api, Attempts, EndingExpect, ErrorExpect, Expect, FinishExpect, Level, Provider, StatusPattern,
-        StatusSet,
+        StatusSet, Turn, TurnReply,
     },
 };
 
@@ -77,6 +77,33 @@ fn a_finish_reason_is_expected_in_the_words_of_the_callers_api() {
     assert!(broken(ended_by("stop"), FinishExpect::ToolCalls));
     assert!(!broken(responses(), FinishExpect::ToolCalls));
     assert!(broken(plain().tried(error(500)).received(error(500)), FinishExpect::Stop));
+}
+
+#[test]
+fn nothing_is_expected_if_an_upstream_was_asked_where_the_scenario_has_no_body() {
+    let asked_at = |endpoint| {
+        let bodies = [(Api::OpenaiChat, serde_json::json!({}))].into_iter().collect();
+        let answer = TurnReply::Literal { status: 429, body: None, bodies };
+        plain()
+            .tried(error(429))
+            .asked(endpoint)
+            .attempt(|attempt| {
+                attempt.turn = Some(Turn { answer, headers: Default::default(), faults: Vec::new() });
+            })
+            .received(say(200, OK))
+            .expecting(|e| e.ending = Some(EndingExpect::Failure))
+    };
+    let broken = |seen: ObservationBuilder| -> Vec<String> {
+        let findings = judge::judge(&seen.observation, &[], &Policy::default());
+        findings.into_iter().map(|finding| finding.rule).collect()
+    };
+    let expected = |rules: &[String]| rules.iter().any(|rule| rule == "expect.ending");
+    let at_its_endpoint = broken(asked_at(Api::OpenaiChat));
+    assert!(expected(&at_its_endpoint), "{at_its_endpoint:?}");
+    let elsewhere = broken(asked_at(Api::OpenaiResponses));
+    assert!(!expected(&elsewhere), "{elsewhere:?}");
+    // The contract still applies: an error became a success.
+    assert!(!elsewhere.is_empty());
 }
 
 #[test]

@@ -120,7 +120,11 @@ fn speeds() -> Vec<Exhibit> {
 const CHARACTERS: &str = "caf\u{e9} \u{6f22}\u{5b57} \u{1f600} \u{fc}ber";
 
 fn packets() -> Vec<Exhibit> {
-    let literal = TurnReply::Literal { status: 200, body: Some(serde_json::Value::from(CHARACTERS)) };
+    let literal = TurnReply::Literal {
+        status: 200,
+        body: Some(serde_json::Value::from(CHARACTERS)),
+        bodies: Default::default(),
+    };
     let of = |bytes: u32| {
         move |exhibit: Exhibit| {
             whole(exhibit).claim(WireClaim::packets(&format!("after every {bytes} bytes"), move |_, cut| {
