@@ -375,7 +375,12 @@ pub const ROWS: &[Row] = &[
     ),
     row(SessionDetailLost, "realtime.detail", &[], &["realtime"]),
     row(SessionErrorAsString, "realtime.event-form", &[], &["realtime"]),
-    row(SessionEventLost, "realtime.events-intact", &["success.content-intact"], &["realtime"]),
+    row(
+        SessionEventLost,
+        "realtime.events-intact",
+        &["success.content-intact", "stream.not-held-back"],
+        &["realtime"],
+    ),
     row(SessionForged, "realtime.no-forged-success", &[], &["realtime"]),
     row(SessionCut, "realtime.close-told", &[], &["realtime"]),
     row(CloseCodeReplaced, "realtime.close-code", &[], &["realtime"]),
