@@ -87,9 +87,12 @@ impl CallerStream {
     }
 }
 
-/// Whether only the beginning of a very long body is recorded.
+/// Whether only the beginning of a very long body is recorded, of which the rest arrived too.
 pub(super) fn is_truncated(answer: &Response) -> bool {
-    answer.body.bytes > answer.body.text.len() as u64 && answer.body.frames.is_empty() && answer.body.utf8
+    answer.ending == ResponseEnd::Complete
+        && answer.body.bytes > answer.body.text.len() as u64
+        && answer.body.frames.is_empty()
+        && answer.body.utf8
 }
 
 impl CallerResponse {
