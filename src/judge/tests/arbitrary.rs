@@ -19,13 +19,13 @@ use crate::{
     },
     wire::sse,
 };
-
+/// Times, including extreme ones but not NaN. All of them, and the difference of any two, survive JSON unchanged.
 /// Times, including extreme ones but not NaN. All of them survive JSON unchanged.
 fn time() -> impl Strategy<Value = f64> {
     prop_oneof![
         4 => (0..20_000i32).prop_map(|n| f64::from(n) / 4.0),
         1 => any::<i32>().prop_map(f64::from),
-        1 => select(vec![0.0, -0.5, 1e15, -1e15, 5e-324, f64::MAX, f64::MIN]),
+        1 => select(vec![0.0, -0.5, 1e15, -1e15, 5e-324, 1e300, -1e300]),
     ]
 }
 
