@@ -8,7 +8,11 @@ use crate::{
 };
 
 pub(crate) fn started(cases: usize) -> Event {
-    Event::RunStarted(RunStarted {
+    Event::RunStarted(run_started(cases))
+}
+
+pub(crate) fn run_started(cases: usize) -> RunStarted {
+    RunStarted {
         cases,
         proxy: "litellm".to_owned(),
         proxy_version: Some("1.102.4".to_owned()),
@@ -19,7 +23,7 @@ pub(crate) fn started(cases: usize) -> Event {
         allow_inconclusive: 5,
         selection: Default::default(),
         baseline: None,
-    })
+    }
 }
 
 pub(crate) fn finish() -> Event {

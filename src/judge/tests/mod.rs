@@ -25,6 +25,7 @@ mod process;
 mod responses;
 pub(crate) mod seen;
 mod sessions;
+mod side_reply;
 mod siblings;
 mod concurrent;
 mod details;

@@ -8,7 +8,11 @@ use super::*;
 use crate::{
     event::CaseReport,
     judge::Verdict,
-    report::{Summary, Tolerance, exit_code, json::ReportBuilder, sample::case},
+    report::{
+        Summary, Tolerance, exit_code,
+        json::ReportBuilder,
+        sample::{case, run_started},
+    },
     scenario::{Case, Library},
     shard::{Durations, Shard, split},
 };
@@ -18,18 +22,7 @@ static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| Library::bundled().cases())
 /// What a run of these cases finds, without a shard. Times are equal in all runs.
 fn run(cases: &[Case], planned: usize, selection: RunSelection, verdict: impl Fn(&str) -> Verdict) -> Report {
     let mut report = ReportBuilder::with_rerun(Some(Rerun::default()));
-    report.add(&Event::RunStarted(RunStarted {
-        cases: planned,
-        proxy: "litellm".to_owned(),
-        proxy_version: Some("1.102.4".to_owned()),
-        proxy_mode: None,
-        seed: 7,
-        policy: Box::default(),
-        strict: false,
-        allow_inconclusive: 5,
-        baseline: None,
-        selection,
-    }));
+    report.add(&Event::RunStarted(RunStarted { selection, ..run_started(planned) }));
     report.add(&Event::ProxyReady { instances: 1, startup_ms: 900.0 });
     for one in cases {
         let verdict = verdict(&one.id);

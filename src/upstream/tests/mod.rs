@@ -1,4 +1,5 @@
 mod address;
+mod admission;
 mod broken;
 mod client;
 mod connection;
