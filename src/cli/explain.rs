@@ -196,8 +196,10 @@ fn plans(
             };
             let plan = fault::plan(turn, &fault::FaultContext { asked: &asked, canaries: &canaries, origin });
             if !turn.answer.is_written_for(endpoint) {
-                let _ =
-                    writeln!(text, "    (there is no body for {endpoint}: this is the provider's own reply)");
+                let _ = writeln!(
+                    text,
+                    "    (the scenario has no body for {endpoint}: this is the provider's own reply)"
+                );
             }
             for line in plan.to_string().lines() {
                 let _ = writeln!(text, "    {line}");

@@ -135,7 +135,7 @@ fn bodies_for_endpoints_need_a_status_and_no_other_body() {
         ("{status: 204, bodies: {openai/chat: {}}}", "needs a status whose replies have a body"),
         ("{status: 200, bodies: {openai/chat: null}}", "`bodies` has no body"),
         ("{status: 200, bodies: {openai/chats: {}}}", "did you mean `openai/chat`?"),
-        ("{status: 200, bodies: {openai/chat: '{{canary.text}}'}}", "there is no canary `text`"),
+        ("{status: 200, bodies: {openai/chat: '{{canary.text}}'}}", "unknown canary `text`"),
     ] {
         let printed = errors(&format!("{HEAD}upstream: [{turn}]\n"));
         assert!(printed.contains(message) && printed.contains("scenarios/x.yaml:3:"), "{printed}");

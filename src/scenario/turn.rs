@@ -176,7 +176,7 @@ fn placeholders(check: &mut FileChecker<'_>, range: &Range<usize>, text: &str) {
         if !CANARIES.contains(&name) {
             let near = nearest(name, CANARIES);
             let place = check.word(range, &format!("{{{{canary.{name}"));
-            check.error(&place, format!("there is no canary `{name}`")).help = Some(match near {
+            check.error(&place, format!("unknown canary `{name}`")).help = Some(match near {
                 Some(near) => format!("did you mean `{{{{canary.{near}}}}}`?"),
                 None => format!("possible values: {}", CANARIES.join(", ")),
             });

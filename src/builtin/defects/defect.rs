@@ -197,7 +197,7 @@ defects! {
         => PassedHeadChanged(pass_through::make_json),
     PassThroughWrapped = "pass-through-wrapped": "Wraps a body that is not JSON into an error object on a pass-through route"
         => PassedBodyRewritten(pass_through::wrap),
-    PassThroughRepaired = "pass-through-mended": "Replaces bytes that are not UTF-8 on a pass-through route"
+    PassThroughRepaired = "pass-through-repaired": "Replaces bytes that are not UTF-8 on a pass-through route"
         => PassedBodyRewritten(pass_through::repair),
     PassThroughHopByHop = "pass-through-hop-by-hop": "Passes on hop-by-hop headers of the upstream on a pass-through route"
         => PassedHeadChanged(pass_through::pass_hop_by_hop),
