@@ -139,6 +139,14 @@ pub(super) fn show(
         // In a redacted observation these are the placeholders of the secrets.
         painter.command(2, "", &curl_words(exchange, &observation.arrangement.proxy_secrets))?;
     }
+    if !observation.exchanges.is_empty() {
+        painter.gap()?;
+        painter.text(
+            2,
+            Style::new(),
+            "`upfault repro CASE --keep` leaves a proxy running for requests by hand",
+        )?;
+    }
     Ok(())
 }
 

@@ -111,6 +111,8 @@ fn a_failure_shows_both_sides_of_the_wire() {
         -H 'authorization: Bearer '"$UPFAULT_PROXY_KEY" -H 'content-type: application/json' \
         --data-raw '{"model":"upfault-k3x9w2m4p7q1-primary","messages":[{"role":"user","content":"it'\''s a test"}]}'
 
+      `upfault repro CASE --keep` leaves a proxy running for requests by hand
+
     FAIL limits/rate-limit  headers.retry-after
     2 cases: 1 pass, 1 fail
     wall 2.1s, slowest case 12ms (limits/rate-limit), total case time 15ms, proxy start 18.2s
