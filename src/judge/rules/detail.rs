@@ -13,6 +13,7 @@ use crate::{
     judge::{
         attempt_outcome::AttemptOutcome,
         facts::Facts,
+        retry_after::asked_ms,
         rule::{Rule, RuleOutcome},
         scope::{Failed, FailedAfterContent, PassThrough, Pinged, Scope, Session},
     },
@@ -282,12 +283,8 @@ fn members_kept(facts: &Facts<'_>) -> Option<RuleOutcome> {
             || facts.response.error().is_some_and(|error| error.message.contains(text))
     };
     // A proxy may translate a wait into the header that every client knows.
-    let is_header = |wait: f64| {
-        [("retry-after", 1.0), ("retry-after-ms", 1000.0)].iter().any(|(name, per_second)| {
-            let got = answer.header(name).and_then(|value| value.parse::<f64>().ok());
-            got.is_some_and(|got| (got / per_second - wait).abs() <= 2.0)
-        })
-    };
+    let asked = asked_ms(|name| answer.header(name), facts.exchange.end_ms, facts.began);
+    let is_header = |wait: f64| asked.is_some_and(|ms| (ms / 1000.0 - wait).abs() <= 2.0);
     let lost = texts.iter().find(|other| !arrived(&other.text) && !other.wait().is_some_and(is_header));
     RuleOutcome::check(lost.is_none(), || {
         let lost = lost.map(|lost| format!("`{}`: {:?}", lost.place, excerpt(&lost.text)));

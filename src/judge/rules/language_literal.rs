@@ -26,7 +26,7 @@ const PATTERNS: &[&str] = &[
     r#"(Some|Ok|Err)\(""#,
     // A missing value after the last colon, or before the first one or a dash.
     r": (None|undefined|NaN)$",
-    r"(^|: )(None|null|undefined|NaN)( -|:) ",
+    r"(^|: )(None|undefined|NaN)( -|:) ",
 ];
 
 /// The first literal in a text that does not also occur in what the upstream sent.
@@ -64,6 +64,7 @@ mod tests {
             "use {\"type\": \"text\"}",
             "None of the models exist",
             "expected a list, but got null: messages",
+            "invalid body: null - expected an object",
             "100%! Really (no)",
             "",
         ] {

@@ -53,7 +53,8 @@ pub(super) fn other_texts(attempt: &Attempt, error: Option<&ErrorObject>, own: V
             let has_header =
                 ["retry-after", "retry-after-ms"].iter().any(|name| attempt.sent.header(name).is_some());
             let is_only_wait = |other: &OtherText| {
-                let repeated = error.message.contains(other.text.trim_end_matches('s'));
+                let number = other.text.trim_end_matches('s');
+                let repeated = [&other.text, number].iter().any(|text| word::occurs(&error.message, text));
                 other.wait().is_some() && !has_header && !repeated
             };
             found.retain(|other| word::has_token(&other.text, canary) || is_only_wait(other));

@@ -185,6 +185,12 @@ fn a_wait_that_only_the_details_state_reaches_the_caller_as_a_detail_or_a_header
     assert_eq!(about_details(&said(&google("no MSG")).received(own().with("retry-after", "35"))), 0);
     assert_eq!(about_details(&said(&google("no MSG")).received(own().with("retry-after-ms", "34400"))), 0);
     assert_eq!(about_details(&said(&google("no MSG")).received(own().with("retry-after", "3"))), 1);
+    let mut dated =
+        said(&google("no MSG")).received(own().with("retry-after", "Thu, 01 Jan 1970 00:00:35 GMT"));
+    dated.observation.began = Some(jiff::Timestamp::UNIX_EPOCH);
+    assert_eq!(about_details(&dated), 0);
+    // A number in a longer word does not state the wait.
+    assert_eq!(about_details(&said(&google("no MSG of a34.4b")).received(own())), 1);
     let quoted = || {
         say(
             429,
