@@ -156,9 +156,14 @@ fn events(turn: &Turn) -> u32 {
 fn drip(turn: &Turn, bytes_per_second: u32) -> Duration {
     let answer = match &turn.answer {
         TurnReply::Reply(SuccessReply::Chunks(n)) => 400.0 * f64::from(*n) + 1000.0,
-        TurnReply::Literal { body, bodies, .. } => {
-            let lengths = body.iter().chain(bodies.values()).map(|body| body.to_string().len());
-            lengths.max().map_or(3000.0, |length| length.max(3000) as f64)
+        TurnReply::Reply(SuccessReply::LargeText(bytes) | SuccessReply::LargeToolCall(bytes)) => {
+            f64::from(*bytes) + 3000.0
+        }
+        TurnReply::Literal { body: Some(body), .. } => body.to_string().len() as f64,
+        // At another endpoint the provider's own reply is sent.
+        TurnReply::Literal { bodies, .. } => {
+            let lengths = bodies.values().map(|body| body.to_string().len());
+            lengths.max().unwrap_or_default().max(3000) as f64
         }
         _ => 3000.0,
     };
