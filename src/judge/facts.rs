@@ -105,12 +105,9 @@ impl<'a> Facts<'a> {
             && self.all_exchanges.iter().any(|one| is_same(&one))
     }
 
-    /// Whether an upstream of the case was asked at an endpoint for which the scenario has no body. Requests for the
-    /// list of models do not count: they are not calls.
+    /// Whether an upstream of the case was asked at an endpoint for which the scenario has no body.
     pub fn is_at_other_endpoint(&self) -> bool {
-        let is_call =
-            |attempt: &&Attempt| attempt.api != Some(Api::OpenaiModels) || self.api() == Api::OpenaiModels;
-        self.all_attempts.iter().filter(is_call).any(|attempt| attempt.other_endpoint().is_some())
+        self.all_attempts.iter().any(|attempt| attempt.other_endpoint().is_some())
     }
 
     /// Whether an attempt ended because its caller left. Then its outcome says nothing about the upstream.

@@ -106,10 +106,17 @@ impl Attempt {
         !self.method.is_empty()
     }
 
-    /// The endpoint, if the scenario has literal bodies, but none for it: the mock sent the provider's own reply.
+    /// The endpoint, if the scenario has literal bodies, but none for it: the mock sent the provider's own reply. The list
+    /// of models does not count: a request for it is not a call.
     pub fn other_endpoint(&self) -> Option<Api> {
         let turn = self.turn.as_ref()?;
-        self.api.filter(|api| !turn.answer.is_written_for(*api))
+        self.api.filter(|api| *api != Api::OpenaiModels && !turn.answer.is_written_for(*api))
+    }
+
+    /// What a report says about a reply to an [`other_endpoint`](Self::other_endpoint).
+    pub fn own_reply_note(&self) -> Option<String> {
+        let endpoint = self.other_endpoint()?;
+        Some(format!("the scenario has no body for {endpoint}: this is the provider's own reply"))
     }
 
     /// The end that the mock had planned.

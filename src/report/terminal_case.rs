@@ -195,11 +195,8 @@ pub(super) fn upstream(painter: &mut Painter<'_>, attempt: &Attempt) -> io::Resu
     let late = attempt.sent.timer_error_ms;
     let late = if late >= LATE_MS { format!(" (delays up to {late:.1}ms late)") } else { String::new() };
     field(painter, "upstream sent", &format!("{status}, {} bytes, {end}{faults}{late}", attempt.sent.bytes))?;
-    if let Some(endpoint) = attempt.other_endpoint() {
-        more(
-            painter,
-            &format!("(the scenario has no body for {endpoint}: this is the provider's own reply)"),
-        )?;
+    if let Some(note) = attempt.own_reply_note() {
+        more(painter, &format!("({note})"))?;
     }
     headers(painter, &attempt.sent.headers)?;
     let frames = attempt.sent.carrier().map(|carrier| frames::decode(carrier, &attempt.sent.body_bytes()));

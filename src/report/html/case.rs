@@ -343,6 +343,7 @@ impl DetailAttempt {
         if !faults.is_empty() {
             ending.push(format!("fault: {}", faults.join(", ")));
         }
+        ending.extend(attempt.own_reply_note());
         Self {
             name: format!("{}#{}", attempt.deployment, attempt.n),
             at_ms: attempt.at_ms,
