@@ -91,7 +91,7 @@ pub(crate) fn reply(asked: &RequestedCall, reply: &SuccessReply, canaries: &Cana
     ProviderMessage { status: 200, headers, body }
 }
 
-/// Returns what the provider itself would say with this status, where a scenario has a literal body only for other
+/// Returns what the provider itself would say with this status, if a scenario has a literal body only for other
 /// endpoints: a success, or the catalogue's error with this status.
 fn own_reply(
     asked: &RequestedCall,

@@ -33,12 +33,12 @@ mod progress;
 mod recorded_run;
 mod selftest_table;
 mod rerun;
+#[cfg(test)]
+mod sample;
 mod sarif;
 mod sdk_block;
 mod stops;
 mod summary;
-#[cfg(test)]
-mod sample;
 mod terminal;
 mod terminal_case;
 mod terminal_groups;

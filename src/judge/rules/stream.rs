@@ -12,7 +12,7 @@ use crate::{
         scope::{Failed, Pinged, Scope, Stream},
     },
     observation::{AttemptEnd, ReceivedFrame, excerpt, word},
-    scenario::Level,
+    scenario::{Api, Level},
 };
 
 /// The time within which a failed stream must end after its error event, in milliseconds.
@@ -216,12 +216,9 @@ fn one_error_event(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let stream = facts.response.stream()?;
     stream.errors.first()?;
     let api = facts.api();
-    let is_error = |frame: &ReceivedFrame| {
-        matches!(dialect::event(api, frame.event.as_deref(), &frame.data), StreamEvent::Error(_))
-    };
     let closes = |frame: &ReceivedFrame| dialect::closes_error(api, frame.event.as_deref(), &frame.data);
     let frames = facts.raw_response().map(|answer| answer.body.frames.as_slice()).unwrap_or_default();
-    let after = frames.iter().skip_while(|frame| !is_error(frame)).skip(1);
+    let after = frames.iter().skip_while(|frame| !is_error(api, frame)).skip(1);
     let after: Vec<&ReceivedFrame> = after.collect();
     let trailing = after.iter().filter(|frame| !closes(frame)).count();
     let done = after
@@ -250,6 +247,10 @@ fn one_error_event(facts: &Facts<'_>) -> Option<RuleOutcome> {
     })
 }
 
+fn is_error(api: Api, frame: &ReceivedFrame) -> bool {
+    matches!(dialect::event(api, frame.event.as_deref(), &frame.data), StreamEvent::Error(_))
+}
+
 /// Whether the caller's error event is the provider's own, after which the provider kept its stream open. A proxy that passes
 /// on events unread ends such a stream when it gives up the silent provider; `timeout.honoured` checks that.
 fn is_open_upstream(facts: &Facts<'_>) -> bool {
@@ -257,10 +258,8 @@ fn is_open_upstream(facts: &Facts<'_>) -> bool {
     let Some((attempt, _)) = facts.attempts.last().filter(|(attempt, _)| attempt.api == Some(api)) else {
         return false;
     };
-    let is_error =
-        |event: Option<&str>, data: &str| matches!(dialect::event(api, event, data), StreamEvent::Error(_));
     let got = facts.raw_response().into_iter().flat_map(|answer| &answer.body.frames);
-    let error = got.into_iter().find(|frame| is_error(frame.event.as_deref(), &frame.data));
+    let error = got.into_iter().find(|frame| is_error(api, frame));
     let sent = frames(&attempt.sent, api).unwrap_or_default();
     matches!(attempt.end_as_planned(), AttemptEnd::Open | AttemptEnd::ClientLeft)
         && error.is_some_and(|error| sent.iter().any(|frame| frame.data == error.data))
