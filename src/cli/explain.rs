@@ -195,11 +195,8 @@ fn plans(
                 seed: 0,
             };
             let plan = fault::plan(turn, &fault::FaultContext { asked: &asked, canaries: &canaries, origin });
-            if !turn.answer.is_written_for(endpoint) {
-                let _ = writeln!(
-                    text,
-                    "    (the scenario has no body for {endpoint}: this is the provider's own reply)"
-                );
+            if let Some(note) = turn.answer.own_reply_note(endpoint) {
+                let _ = writeln!(text, "    ({note})");
             }
             for line in plan.to_string().lines() {
                 let _ = writeln!(text, "    {line}");

@@ -115,8 +115,7 @@ impl Attempt {
 
     /// What a report says about a reply to an [`other_endpoint`](Self::other_endpoint).
     pub fn own_reply_note(&self) -> Option<String> {
-        let endpoint = self.other_endpoint()?;
-        Some(format!("the scenario has no body for {endpoint}: this is the provider's own reply"))
+        self.turn.as_ref()?.answer.own_reply_note(self.other_endpoint()?)
     }
 
     /// The end that the mock had planned.

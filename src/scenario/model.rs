@@ -157,6 +157,12 @@ impl TurnReply {
             Self::Reply(_) | Self::Error(_) => true,
         }
     }
+
+    /// What people read about a reply at an endpoint for which the scenario says nothing; `None` if it does.
+    pub(crate) fn own_reply_note(&self, endpoint: Api) -> Option<String> {
+        let note = || format!("the scenario has no body for {endpoint}: this is the provider's own reply");
+        (!self.is_written_for(endpoint)).then(note)
+    }
 }
 
 /// The content of a successful response.

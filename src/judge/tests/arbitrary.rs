@@ -19,8 +19,8 @@ use crate::{
     },
     wire::sse,
 };
+
 /// Times, including extreme ones but not NaN. All of them, and the difference of any two, survive JSON unchanged.
-/// Times, including extreme ones but not NaN. All of them survive JSON unchanged.
 fn time() -> impl Strategy<Value = f64> {
     prop_oneof![
         4 => (0..20_000i32).prop_map(|n| f64::from(n) / 4.0),
