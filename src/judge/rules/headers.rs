@@ -248,7 +248,9 @@ fn no_poison(facts: &Facts<'_>) -> Option<RuleOutcome> {
     for (attempt, _) in &facts.attempts {
         for (name, value) in poison(attempt) {
             outcome = Some(RuleOutcome::Holds);
-            if answer.headers.iter().any(|(key, got)| is_named_after(key, name) && got == value) {
+            // Under another name, a cookie is still a credential, but a hop-by-hop header has no effect.
+            let is_same = |key: &str| key == name || name == "set-cookie" && is_named_after(key, name);
+            if answer.headers.iter().any(|(key, got)| is_same(key) && got == value) {
                 return RuleOutcome::broken(format!("no {name}"), found(facts, name), Vec::new());
             }
         }

@@ -87,11 +87,18 @@ fn a_longer_port_or_key_is_a_different_one() {
 
 #[test]
 fn a_header_is_identified_by_its_whole_name() {
-    let sent = || error(429).with("te", "trailers");
-    let rules =
-        |name: &str| broken(&plain().tried(sent()).received(error(429).with(name, "trailers")).observation);
-    for (name, poisoned) in [("te", true), ("llm_provider-te", true), ("x-update", false)] {
-        assert_eq!(rules(name).contains(&"headers.no-poison".to_owned()), poisoned, "{name}");
+    let rules = |sent: &str, got: &str| {
+        let attempt = error(429).with(sent, "trailers");
+        broken(&plain().tried(attempt).received(error(429).with(got, "trailers")).observation)
+    };
+    for (sent, got, poisoned) in [
+        ("te", "te", true),
+        ("te", "llm_provider-te", false),
+        ("te", "x-update", false),
+        ("set-cookie", "llm_provider-set-cookie", true),
+        ("set-cookie", "x-reset-cookie", false),
+    ] {
+        assert_eq!(rules(sent, got).contains(&"headers.no-poison".to_owned()), poisoned, "{sent}: {got}");
     }
 }
 
