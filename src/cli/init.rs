@@ -13,10 +13,10 @@ use super::{
     settings::NAME,
 };
 use crate::{
-    proxy::{Definition, ProxyMode},
+    proxy::ProxyMode,
     report::{EXIT_OK, plural},
     runner::ProxyChoice,
-    snapshot::{bundled_files, write_atomically},
+    snapshot::{bundled_files, bundled_folder, bundled_versions, write_atomically},
 };
 
 /// The address of the mock providers in the settings of a proxy that is already running, as `upfault proxy render` uses it.
@@ -58,27 +58,25 @@ pub(super) fn init(context: &CliContext, args: &InitArgs) -> Result<u8, Failure>
 
 /// The bundled snapshots that were recorded with this proxy in this version.
 fn baseline(chosen: &ProxyChoice) -> Vec<(&'static str, &'static str)> {
-    let is_recorded = match chosen {
-        ProxyChoice::Builtin(which) => which.name().is_none(),
-        ProxyChoice::Definition(definition) => {
-            let bundled = Definition::bundled();
-            bundled.iter().any(|one| {
-                (&one.name, &one.version) == (&definition.name, &definition.version)
-                    && definition.is_bundled()
-                    && definition.mode().is_none()
-            })
+    let name = chosen.name();
+    let folder = match chosen {
+        ProxyChoice::Builtin(which) => which.name().is_none().then_some(name),
+        ProxyChoice::Definition(definition) if definition.is_bundled() => {
+            bundled_folder(&name, &definition.version)
         }
-        ProxyChoice::Remote(_) => false,
+        ProxyChoice::Definition(_) | ProxyChoice::Remote(_) => None,
     };
-    if is_recorded { bundled_files(&chosen.name()).collect() } else { Vec::new() }
+    folder.map(|folder| bundled_files(&folder).collect()).unwrap_or_default()
 }
 
 /// The next step for a proxy without a bundled baseline.
 fn no_baseline(chosen: &ProxyChoice) -> String {
-    let recorded = Definition::bundled().into_iter().find(|one| one.name == chosen.name());
-    let why = match recorded {
-        Some(other) => format!("the bundled one is of {} {}", other.name, other.version),
-        None => "none is bundled with upfault".to_owned(),
+    let name = chosen.name();
+    let recorded: Vec<String> = bundled_versions(&name).into_iter().collect();
+    let why = match recorded.as_slice() {
+        [] => "none is bundled with upfault".to_owned(),
+        [version] => format!("the bundled one is of {name} {version}"),
+        versions => format!("the bundled ones are of {name} {}", versions.join(", ")),
     };
     format!(
         "no baseline of {}: {why}\nnext: `upfault run --accept` records what passes, `upfault run --accept --force` also the \

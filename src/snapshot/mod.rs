@@ -29,7 +29,9 @@ pub(crate) use origin::SnapshotOrigin;
 pub(crate) use pending_case::{PendingCase, PendingSnapshot, ReviewEffect, by_cause};
 pub(crate) use redact::Redactor;
 pub(crate) use review::{has_snapshots, pending};
-pub(crate) use store::{Recorded, SnapshotPlace, StoreError, bundled_files};
+pub(crate) use store::{
+    Recorded, SnapshotPlace, StoreError, bundled_files, bundled_folder, bundled_versions,
+};
 pub use store::{SnapshotStore, WriteMode};
 pub(crate) use stored::without_secrets;
 pub(crate) use verdict::{Accepted, CaseVerdict, judge_case};

@@ -104,19 +104,31 @@ pub enum SnapshotPlace {
 pub struct SnapshotStore {
     dir: PathBuf,
     mode: WriteMode,
-    bundled: bool,
+    /// The folder of the bundled snapshots that are used for scenarios without a file in `dir`.
+    bundled: Option<String>,
 }
 
 impl SnapshotStore {
     /// A store in `dir` (`snapshots/PROXY`), which may not exist. If a scenario has no file there, the bundled snapshot of
     /// that PROXY is used.
     pub fn new(dir: PathBuf, mode: WriteMode) -> Self {
-        Self { dir, mode, bundled: true }
+        let bundled = dir.file_name().and_then(|proxy| Some(proxy.to_str()?.to_owned()));
+        Self { dir, mode, bundled }
+    }
+
+    /// A store below `root` (`snapshots`) for this version of a proxy: `PROXY@VERSION` if there is such a folder, otherwise
+    /// `PROXY`. The same applies to the bundled snapshots.
+    pub(crate) fn of_version(root: &Path, proxy: &str, version: Option<&str>, mode: WriteMode) -> Self {
+        let own = version.map(|version| format!("{proxy}@{version}"));
+        let on_disk = own.clone().filter(|own| root.join(own).is_dir());
+        let bundled = own.filter(|own| SNAPSHOTS.folders().contains(&own.as_str()));
+        let bundled = Some(bundled.unwrap_or_else(|| proxy.to_owned()));
+        Self { dir: root.join(on_disk.as_deref().unwrap_or(proxy)), mode, bundled }
     }
 
     /// Ignores bundled snapshots, for a folder that the user chose.
     pub fn without_bundled(self) -> Self {
-        Self { bundled: false, ..self }
+        Self { bundled: None, ..self }
     }
 
     /// The accepted snapshot of a scenario, if there is one.
@@ -139,10 +151,7 @@ impl SnapshotStore {
         if let Some(text) = read_if_there(&path)? {
             return Ok(Some((parse(&path, &text)?, SnapshotPlace::Folder)));
         }
-        if !self.bundled {
-            return Ok(None);
-        }
-        match self.dir.file_name().and_then(|proxy| bundled(Path::new(proxy), scenario)) {
+        match self.bundled.as_ref().and_then(|proxy| bundled(Path::new(proxy), scenario)) {
             Some((path, text)) => Ok(Some((parse(&path, text)?, SnapshotPlace::Bundled))),
             None => Ok(None),
         }
@@ -317,6 +326,29 @@ pub(crate) fn bundled_files(proxy: &str) -> impl Iterator<Item = (&'static str, 
     SNAPSHOTS
         .files()
         .filter_map(move |(path, text)| Some((path.strip_prefix(proxy)?.strip_prefix('/')?, text)))
+}
+
+/// The versions of a proxy of which snapshots are bundled.
+pub(crate) fn bundled_versions(proxy: &str) -> BTreeSet<String> {
+    recorded(proxy).map(|(_, version)| version).collect()
+}
+
+/// The folder of the bundled snapshots that this version of a proxy recorded.
+pub(crate) fn bundled_folder(proxy: &str, version: &str) -> Option<String> {
+    recorded(proxy).find(|(_, recorded)| recorded == version).map(|(folder, _)| folder.to_owned())
+}
+
+/// The folders of bundled snapshots of a proxy, each with the version that its files name.
+fn recorded(proxy: &str) -> impl Iterator<Item = (&'static str, String)> {
+    SNAPSHOTS.folders().into_iter().filter_map(move |folder| {
+        if folder.split('@').next() != Some(proxy) {
+            return None;
+        }
+        // All files of a folder are recorded by one version.
+        let file = SnapshotFile::parse(bundled_files(folder).next()?.1).ok()?;
+        let title = file.origin.proxies.into_iter().next()?;
+        Some((folder, title.strip_prefix(proxy)?.trim().to_owned()))
+    })
 }
 
 /// The bundled snapshot of a scenario: its path for messages, and its text.
