@@ -28,6 +28,8 @@ mod policies;
 mod project;
 #[path = "cli/report.rs"]
 mod report;
+#[path = "cli/releases.rs"]
+mod releases;
 #[path = "cli/repro.rs"]
 mod repro;
 #[path = "cli/rerun.rs"]

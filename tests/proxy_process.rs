@@ -65,7 +65,22 @@ impl Fixture {
     }
 
     async fn launch(&self) -> Result<upfault::internals::proxy::Instance, ProxyError> {
-        let installed = self.find()?.install(&self.cache(), &|_| {}).await?;
+        self.launch_definition(self.find()?).await
+    }
+
+    /// Launches a definition that extends `fake`.
+    async fn launch_extended(&self, rest: &str) -> Result<upfault::internals::proxy::Instance, ProxyError> {
+        let folder = self.folder.path().join("extended");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("proxy.yaml"), format!("extends: ../fake\nname: fake\n{rest}")).unwrap();
+        self.launch_definition(Definition::find("./extended", self.folder.path())?).await
+    }
+
+    async fn launch_definition(
+        &self,
+        definition: Definition,
+    ) -> Result<upfault::internals::proxy::Instance, ProxyError> {
+        let installed = definition.install(&self.cache(), &|_| {}).await?;
         let launch = Launch {
             routes: [].into(),
             settings: InstanceSettings::default(),
@@ -379,6 +394,135 @@ async fn a_failed_installation_shows_the_end_of_its_output_and_the_next_step() {
     help: does 1.2 exist?
     ");
     assert!(!fixture.find().unwrap().is_installed(&fixture.cache()));
+}
+
+#[tokio::test]
+async fn an_installation_that_fails_is_tried_again_with_other_requirements() {
+    let rest = |fallback: &str| {
+        format!(
+            "install:\n  - [sh, -c, 'echo 1 >> ../count']\n  - [sh, -c, 'echo {{% if fallback %}}{fallback}{{% else %}}lacks a \
+             package >&2; exit 3{{% endif %}}']\n  - [sh, -c, 'echo 3 >> ../count']\n\
+             launch: {{command: [sleep, '1000']}}\nready: {{get: /ready}}\n"
+        )
+    };
+    let fixture = Fixture::yaml(&rest("instead"));
+    let (definition, cache) = (fixture.find().unwrap(), fixture.cache());
+    let progress = Mutex::new(Vec::new());
+    definition.install(&cache, &|line| progress.lock().unwrap().push(line)).await.unwrap();
+    let progress = progress.lock().unwrap().join("\n");
+    assert!(progress.contains("that exited with code 3; trying again with other requirements"), "{progress}");
+    assert!(progress.contains("\n  lacks a package\n"), "{progress}");
+    assert_eq!(fs::read_to_string(cache.join("proxies/count")).unwrap(), "1\n3\n", "no command runs twice");
+    assert!(definition.installed_instead(&cache).is_some());
+
+    let fixture = Fixture::yaml(&rest("lacks others too; exit 4"));
+    let error = fixture.launch().await.unwrap_err().to_string();
+    assert!(error.contains("lacks a package") && error.contains("lacks others too"), "{error}");
+    assert!(error.contains("exited with code 4"), "{error}");
+}
+
+#[tokio::test]
+async fn a_command_that_does_not_depend_on_it_is_not_tried_again() {
+    let fixture = Fixture::yaml(
+        "install: [[sh, -c, 'echo once >> ../count; exit 3']]\n\
+         launch: {command: [sleep, '1000']}\nready: {get: /ready}\n",
+    );
+    fixture.launch().await.unwrap_err();
+    assert_eq!(fs::read_to_string(fixture.cache().join("proxies/count")).unwrap(), "once\n");
+    assert_eq!(fixture.find().unwrap().installed_instead(&fixture.cache()), None);
+}
+
+#[tokio::test]
+async fn the_date_of_a_release_is_asked_for_once_and_only_if_a_command_uses_it() {
+    let releases =
+        "releases: {list: ['false'], date: [sh, -c, 'echo asked >> \"$0\"; echo 2026-02-28', COUNT]}";
+    for (argument, count) in [("{{ published_by }}", "asked\n"), ("nothing", "")] {
+        let fixture = Fixture::yaml("");
+        let file = fixture.folder.path().join("count");
+        let releases = releases.replace("COUNT", &file.display().to_string());
+        fs::write(
+            fixture.definition_dir().join("proxy.yaml"),
+            format!(
+                "name: fake\napis: {{}}\ninstall: [[sh, -c, 'echo {argument} > ../date']]\n{releases}\n\
+                 launch: {{command: [sleep, '1000']}}\nready: {{get: /ready}}\n"
+            ),
+        )
+        .unwrap();
+        let (definition, cache) = (fixture.find().unwrap(), fixture.cache());
+        for _ in 0..2 {
+            definition.install(&cache, &|_| {}).await.unwrap();
+        }
+        assert_eq!(fs::read_to_string(file).unwrap_or_default(), count);
+        let date = fs::read_to_string(cache.join("proxies/date")).unwrap();
+        assert_eq!(date.trim(), argument.replace("{{ published_by }}", "2026-03-01"));
+    }
+}
+
+/// A service that writes its process id to a file.
+const SERVICE: &str = "services:\n  box:\n    prepare: [[sh, -c, 'echo prepared > prepared']]\n    \
+                       command: [sh, -c, 'cp prepared again; echo $$ > pid; exec sleep 1000']\n    \
+                       ready: [test, -s, '{{ services.box.dir }}/pid']\n\
+                       env: {BOX: '{{ services.box.port }} {{ services.box.dir }}'}\n";
+
+#[tokio::test]
+async fn a_service_starts_before_the_proxy_and_ends_with_it() {
+    let fixture = Fixture::shell("test -s \"${BOX#* }/pid\" || exit 9\necho \"$BOX\" > box\nserve");
+    let instance = fixture.launch_extended(SERVICE).await.unwrap();
+    let folder = fixture.folder.path().join("instance/service-box");
+    let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap().trim().to_owned();
+    let service = read("pid");
+    assert!(is_alive(&service));
+    assert_eq!(read("again"), "prepared");
+    let address = fs::read_to_string(fixture.folder.path().join("instance/box")).unwrap();
+    let (port, dir) = address.trim().split_once(' ').unwrap();
+    assert_eq!(dir, folder.display().to_string());
+    assert!(port.parse::<u16>().is_ok_and(|port| port > 0));
+    assert_eq!(instance.exited(), None);
+    instance.stop().await;
+    assert!(!is_alive(&service), "the service is still running");
+
+    // A proxy without its service is not the one that was to be tested.
+    let instance = fixture.launch_extended(SERVICE).await.unwrap();
+    Command::new("kill").args(["-9", &read("pid")]).status().unwrap();
+    eventually("the end of the service", || instance.exited().is_some()).await;
+    assert_eq!(instance.exited().unwrap(), "lost its service box, which was killed by signal 9");
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_start_is_an_error_with_its_log() {
+    let fixture = Fixture::shell("serve");
+    let service = |within: &str, prepare: &str, command: &str, ready: &str| {
+        format!(
+            "services: {{box: {{within: {within}, prepare: [[sh, -c, '{prepare}']], command: [sh, -c, '{command}'], ready: \
+             [{ready}]}}}}"
+        )
+    };
+    let mut said = String::new();
+    for (within, prepare, command, ready) in [
+        ("20s", "true", "echo no memory; exit 3", "'false'"),
+        ("20s", "echo no disk; exit 4", "true", "'true'"),
+        ("1s", "true", "exec sleep 1000", "'false'"),
+    ] {
+        let error = fixture.launch_extended(&service(within, prepare, command, ready)).await.unwrap_err();
+        said += &format!("{}\n\n", fixture.plain(&error));
+    }
+    insta::assert_snapshot!(said, @"
+    cannot start box for fake: `sh -c 'echo no memory; exit 3'` exited with code 3 before it was ready
+      no memory
+    its log: TMP/instance/service-box.log
+    help: run the command by hand to see why, or check `services` in the definition
+
+    cannot start box for fake: `sh -c 'echo no disk; exit 4'` exited with code 4
+      no disk
+    its log: TMP/instance/service-box.log
+    help: run the command by hand to see why, or check `services` in the definition
+
+    cannot start box for fake: `false` took longer than 1s
+      (it wrote nothing to its log)
+    its log: TMP/instance/service-box.log
+    help: run the command by hand to see why, or check `services` in the definition
+    ");
 }
 
 #[tokio::test]

@@ -178,14 +178,10 @@ impl Suite {
             path: std::env::temp_dir().display().to_string(),
             source,
         })?;
-        let store = match self.snapshots {
-            Some(snapshots) => {
-                SnapshotStore::new(snapshots.join(self.proxy.baseline()), WriteMode::Never).without_bundled()
-            }
-            None => {
-                SnapshotStore::new(self.root.join("snapshots").join(self.proxy.baseline()), WriteMode::Never)
-            }
-        };
+        let (baseline, version) = (self.proxy.baseline(), self.proxy.version());
+        let root = self.snapshots.clone().unwrap_or_else(|| self.root.join("snapshots"));
+        let store = SnapshotStore::of_version(&root, &baseline, version.as_deref(), WriteMode::Never);
+        let store = if self.snapshots.is_some() { store.without_bundled() } else { store };
         let settings = RunSettings {
             cases: self.cases,
             proxy: self.proxy,
@@ -197,6 +193,7 @@ impl Suite {
             fail_fast: 0,
             selection: RunSelection::default(),
             known: Vec::new(),
+            compared_as: None,
             store,
             cache: self.cache,
             work_dir: folder.path().to_owned(),

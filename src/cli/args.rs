@@ -289,6 +289,17 @@ pub(crate) enum ProxyCommand {
         /// NAME[@VERSION] or a folder
         proxy: String,
     },
+    /// List the releases that the package index offers: which can be installed, and which upfault has judged
+    Versions {
+        /// NAME or a folder
+        proxy: String,
+        /// List every release, and not only the newest one of each series; does not check which can be installed
+        #[arg(long)]
+        all: bool,
+        /// How many series to list, the newest first
+        #[arg(long, value_name = "N", default_value_t = 8, conflicts_with = "all")]
+        series: usize,
+    },
     /// Install a proxy into the cache
     Install {
         /// NAME[@VERSION] or a folder

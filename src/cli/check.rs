@@ -8,7 +8,9 @@ use super::{
     failure::Failure,
     literal_check, print,
     project::own_definitions,
-    run, select,
+    run,
+    run_args::is_url,
+    select,
     settings::Settings,
 };
 use crate::{
@@ -68,8 +70,12 @@ pub(super) fn check(context: &CliContext, paths: &PathArgs) -> Result<u8, Failur
 fn check_settings(context: &CliContext, file: &Path) -> Result<String, Failure> {
     let settings = Settings::of(context, file)?;
     if let Some(spec) = &settings.proxy {
-        run::proxy(context, &settings.base, spec, settings.listen, None)
-            .map_err(|failure| settings.about_proxy(failure))?;
+        // The check is offline, so it does not ask which release `@latest` is.
+        let found = match spec.contains('@') && !is_url(spec) {
+            true => context.definition_as_written(&settings.base, spec).map(drop).map_err(Failure::from),
+            false => run::proxy(context, &settings.base, spec, settings.listen, None).map(drop),
+        };
+        found.map_err(|failure| settings.about_proxy(failure))?;
     }
     if !settings.scenarios.is_empty() || !settings.known.is_empty() {
         let library = select::library(context, &settings, &PathArgs::default())?;

@@ -14,6 +14,7 @@ use super::{
     context::CliContext,
     failure::Failure,
     interrupt::interrupted,
+    mode_args::ModeArgs,
     print,
     rerun::rerun,
     run,
@@ -77,6 +78,7 @@ impl<'a> SideRunner<'a> {
         }
         for choice in &found {
             let ProxyChoice::Definition(definition) = choice else { continue };
+            run::note_mode(definition);
             let installed = self.runtime.block_on(async {
                 tokio::select! {
                     biased;
@@ -112,8 +114,9 @@ impl<'a> SideRunner<'a> {
         let args = self.run_args(spec);
         let mut settings = run::settings(self.context, self.chosen, &args, &work_dir)?;
         // The bundled snapshots only decide which cases are repeated: nothing is written, and the project's do not matter.
-        let nowhere = work_dir.join("snapshots").join(settings.proxy.name());
-        settings.store = SnapshotStore::new(nowhere, WriteMode::Never);
+        let (nowhere, name) = (work_dir.join("snapshots"), settings.proxy.name());
+        let version = settings.proxy.version();
+        settings.store = SnapshotStore::of_version(&nowhere, &name, version.as_deref(), WriteMode::Never);
         settings.known.clear();
         if let Some(only) = only {
             settings.cases.retain(|case| only.contains(&case.id));
@@ -155,6 +158,7 @@ impl<'a> SideRunner<'a> {
         RunArgs {
             select: SelectArgs { filter: self.args.filter.clone(), ..SelectArgs::default() },
             proxy: Some(spec.to_owned()),
+            mode: ModeArgs::default(),
             accept: false,
             force: false,
             strict: Some(false),

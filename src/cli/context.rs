@@ -91,14 +91,20 @@ impl CliContext {
         if base != self.root && there.exists() { there } else { path.to_owned() }
     }
 
-    /// Finds a proxy definition, in the mode that follows after a comma. Paths in `spec` are relative to `base`.
+    /// Finds a proxy definition, in the mode that follows after a colon or a comma. Paths in `spec` are relative to `base`.
+    /// Asks the package index if the version means the newest one of several.
     pub(super) fn definition(&self, base: &Path, spec: &str) -> Result<Definition, ProxyError> {
+        self.definition_as_written(base, spec)?.settled()
+    }
+
+    /// Finds a proxy definition whose version stays as it is written: no package index is asked.
+    pub(super) fn definition_as_written(&self, base: &Path, spec: &str) -> Result<Definition, ProxyError> {
         let (proxy, words) = ProxyMode::split(spec);
         // The name of a folder may contain a comma.
         if words.is_empty() || base.join(spec).join(DEFINITION).is_file() {
             return self.plain_definition(base, spec);
         }
-        self.plain_definition(base, &proxy)?.in_mode(ProxyMode::read(&words, base)?)
+        self.plain_definition(base, &proxy)?.in_mode(&words, base)
     }
 
     fn plain_definition(&self, base: &Path, spec: &str) -> Result<Definition, ProxyError> {

@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    args::ProxyCommand, context::CliContext, failure::Failure, interrupt::terminated, print, select,
-    settings::Settings,
+    args::ProxyCommand, context::CliContext, failure::Failure, interrupt::terminated, print,
+    proxy_versions::versions, run::note_mode, select, settings::Settings,
 };
 use crate::{
     builtin::{Defect, HonestVariant},
@@ -26,6 +26,7 @@ pub(super) fn proxy(context: &CliContext, command: ProxyCommand) -> Result<u8, F
     let named = match &command {
         ProxyCommand::Show { proxy }
         | ProxyCommand::Install { proxy }
+        | ProxyCommand::Versions { proxy, .. }
         | ProxyCommand::Render { proxy, .. } => Some(proxy.as_str()),
         ProxyCommand::Doctor { proxy } => proxy.as_deref(),
         ProxyCommand::List => None,
@@ -40,6 +41,7 @@ pub(super) fn proxy(context: &CliContext, command: ProxyCommand) -> Result<u8, F
     match command {
         ProxyCommand::List => list(context),
         ProxyCommand::Show { proxy } => show(context, &proxy),
+        ProxyCommand::Versions { proxy, all, series } => versions(context, &proxy, (!all).then_some(series)),
         ProxyCommand::Install { proxy } => install(context, &proxy),
         ProxyCommand::Render { proxy, select, listen, seed } => {
             let settings = Settings::read(context)?;
@@ -92,6 +94,12 @@ fn show(context: &CliContext, spec: &str) -> Result<u8, Failure> {
     let place = definition.install_dir(&context.cache)?;
     let state = if definition.is_installed(&context.cache) { "installed in" } else { "will be installed in" };
     let _ = writeln!(text, "  {state} {}", place.display());
+    if let Some(command) = definition.installed_instead(&context.cache) {
+        let _ = writeln!(text, "  installed with other requirements than its own: {command}");
+    }
+    for (variant, summary) in definition.variants() {
+        let _ = writeln!(text, "  variant {}:{variant}: {summary}", definition.name);
+    }
     print::fitted(&text, context.width)?;
     Ok(EXIT_OK)
 }
@@ -127,8 +135,9 @@ fn render(
     seed: u64,
 ) -> Result<u8, Failure> {
     let definition = context.definition(&context.cwd, spec)?;
+    note_mode(&definition);
     let routes = runner::static_routes(cases, &definition, listen, seed);
-    let files = definition.render(&routes, &RenderContext::sample())?;
+    let files = definition.render(&routes, &RenderContext::sample_of(&definition))?;
     let several = files.len() > 1;
     let mut text = String::new();
     for (name, content) in files {

@@ -104,7 +104,8 @@ fn stored(context: &CliContext, file: &Path, id: &str) -> Result<Reproduced, Fai
         // A proxy at a URL, or a definition that does not exist here, has none.
         definition: proxy(context, &context.cwd, &report.proxy.spec(), None, None)
             .ok()
-            .and_then(|choice| definition(choice, Path::new("upfault"))),
+            .and_then(|choice| definition(choice, Path::new("upfault")))
+            .map(|definition| definition.with_stamp(&context.cache)),
         case: case.clone(),
     })
 }
@@ -167,7 +168,8 @@ fn run(
         };
         let choice = select()?;
         let tested = tested(&choice);
-        let definition = definition(choice, Path::new("upfault"));
+        let definition =
+            definition(choice, Path::new("upfault")).map(|definition| definition.with_stamp(&context.cache));
         let found = Reproduced {
             siblings: compared(own, &cases),
             proxy: tested,
@@ -220,6 +222,7 @@ async fn results(
         fail_fast: 0,
         selection: RunSelection::default(),
         known: Vec::new(),
+        compared_as: None,
         store,
         cache: context.cache.clone(),
         work_dir: folder.to_owned(),

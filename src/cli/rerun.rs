@@ -11,6 +11,7 @@ pub(super) fn rerun(context: &CliContext, chosen: &Settings, args: &RunArgs) -> 
         options.extend(value.iter().flat_map(|value| option(name, value)));
     };
     push("--proxy", args.proxy.clone());
+    push("--as", args.mode.compared_as.clone());
     push("--listen", args.listen.map(|address| address.to_string()));
     push("--seed", args.seed.map(|seed| seed.to_string()));
     match args.strict {
@@ -52,6 +53,7 @@ fn accept_all(context: &CliContext, args: &RunArgs) -> Vec<String> {
         ("--shard", shard),
         ("--durations", args.select.durations.as_ref().map(|file| file.display().to_string())),
         ("--proxy", args.proxy.clone()),
+        ("--as", args.mode.compared_as.clone()),
         ("--listen", args.listen.map(|address| address.to_string())),
         ("--seed", args.seed.map(|seed| seed.to_string())),
         ("--policy", args.policy.clone()),

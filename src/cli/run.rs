@@ -42,15 +42,22 @@ pub(super) fn run(context: &CliContext, args: RunArgs) -> Result<u8, Failure> {
         return Ok(EXIT_OK);
     }
     let folder = RunFolder::create(&context.cache)?;
-    let code = run_in(folder.path(), context, &args)?;
+    let code = run_in(folder.path(), context, args)?;
     folder.finish(code);
     Ok(code)
 }
 
 /// Runs scenarios and returns the exit code. Configurations and logs of proxies go to `folder`.
-fn run_in(folder: &Path, context: &CliContext, args: &RunArgs) -> Result<u8, Failure> {
+fn run_in(folder: &Path, context: &CliContext, mut args: RunArgs) -> Result<u8, Failure> {
     let chosen = Settings::read(context)?;
+    if let Some(proxy) = args.mode.proxy(context, &chosen, args.proxy.as_deref())? {
+        args.proxy = Some(proxy);
+    }
+    let args = &args;
     let settings = settings(context, &chosen, args, folder)?;
+    if let ProxyChoice::Definition(definition) = &settings.proxy {
+        note_mode(definition);
+    }
     let tolerance = Tolerance { strict: settings.strict, inconclusive: settings.allow_inconclusive };
     if let (Some(before), Some(report)) = (&args.tested_before, &args.rerun_failed) {
         let now = tested(&settings.proxy);
@@ -80,6 +87,11 @@ fn run_in(folder: &Path, context: &CliContext, args: &RunArgs) -> Result<u8, Fai
         false => summary,
     };
     Ok(exit_code(&summary, tolerance, ended.interrupted))
+}
+
+/// Prints what of a proxy's mode has no effect.
+pub(super) fn note_mode(definition: &Definition) {
+    definition.notes().iter().for_each(|note| print::note(&format!("note: {note}")));
 }
 
 /// The proxy as reports name it.
@@ -135,8 +147,13 @@ pub(super) fn settings(
         (false, false) if own.is_none() && !is_project(context) => WriteMode::Outside,
         (false, false) => WriteMode::Pending,
     };
-    let dir = own.clone().unwrap_or_else(|| context.root.join(SNAPSHOTS)).join(proxy.baseline());
-    let store = SnapshotStore::new(dir, mode);
+    let compared_as = args.mode.compared_as()?;
+    let (baseline, version) = match &compared_as {
+        Some((name, version)) => (name.clone(), version.clone()),
+        None => (proxy.baseline(), proxy.version()),
+    };
+    let root = own.clone().unwrap_or_else(|| context.root.join(SNAPSHOTS));
+    let store = SnapshotStore::of_version(&root, &baseline, version.as_deref(), mode);
     Ok(RunSettings {
         cases,
         proxy,
@@ -152,6 +169,7 @@ pub(super) fn settings(
         fail_fast: if args.accept { 0 } else { args.fail_fast.or(chosen.fail_fast).unwrap_or_default() },
         selection: of,
         known: chosen.known.clone(),
+        compared_as,
         store: if own.is_some() { store.without_bundled() } else { store },
         cache: context.cache.clone(),
         work_dir: folder.to_owned(),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args as ClapArgs};
 
-use super::report_to::ReportTo;
+use super::{mode_args::ModeArgs, report_to::ReportTo};
 use crate::{
     report::{FailureOutput, ProxyReport},
     shard::Shard,
@@ -70,10 +70,14 @@ pub(crate) struct RunArgs {
     /// Options that select cases.
     #[command(flatten)]
     pub select: SelectArgs,
-    /// `builtin`, `builtin:DEFECT`, NAME[@VERSION][,MODE], a folder with a proxy.yaml, or the URL of a running proxy
+    /// `builtin`, `builtin:DEFECT`, NAME[@VERSION][:VARIANT], a folder with a proxy.yaml, or the URL of a running proxy.
+    /// VERSION can be `latest`, or `1.106` for its newest patch
     /// [default: builtin]
     #[arg(long, value_name = "PROXY", env = "UPFAULT_PROXY")]
     pub proxy: Option<String>,
+    /// Options that change the proxy for this run.
+    #[command(flatten)]
+    pub mode: ModeArgs,
     /// Accept the results of this run as the new snapshots, except cases that break required rules
     #[arg(long)]
     pub accept: bool,

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use super::{
     definition::{Definition, FileTemplate, LOCAL_VERSION},
-    document::{CallerAuth, Document, Text},
-    error::{ProxyError, at, did_you_mean},
+    document::{CallerAuth, Document, ReleasesDocument, Text},
+    error::{ProxyError, at, yaml_error},
     mode::ProxyMode,
     render::{self, RenderContext},
     route::InstanceSettings,
     source::{DefinitionSource, FILE},
     template::{self, REQUEST_VARIABLES, VARIABLES},
+    variant,
 };
 use crate::scenario::ProxySettings;
 
@@ -28,9 +29,8 @@ pub(super) fn load(source: DefinitionSource, version: Option<&str>) -> Result<De
         |line, column, message: &str| Err(ProxyError::Invalid(at(&file, &yaml, line, column, message)));
 
     let name = Text::from(document.name.clone());
-    if name.source.is_empty() || !name.source.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-    {
-        return mistake(name.line, name.column, "a name may contain only letters, digits, `-`, `_` and `.`");
+    if !is_name(&name.source) {
+        return mistake(name.line, name.column, NAME_RULE);
     }
     let command = &document.launch.command;
     if command.value.is_empty() {
@@ -109,6 +109,9 @@ pub(super) fn load(source: DefinitionSource, version: Option<&str>) -> Result<De
         document: Arc::new(document),
         source,
         mode: ProxyMode::default(),
+        extension: None,
+        published_by: None,
+        fallback: false,
     };
     // A misspelt field (`route.basurl`) is found only when a template uses it. So render everything, with all
     // settings unset and with all settings set.
@@ -116,12 +119,30 @@ pub(super) fn load(source: DefinitionSource, version: Option<&str>) -> Result<De
     for settings in [InstanceSettings::default(), everything] {
         render::rehearse(&definition, &RenderContext { settings, ..RenderContext::sample() })?;
     }
+    for (name, variant) in &definition.document.variants {
+        let files = definition.document.files.keys().map(String::as_str);
+        let known: Vec<&str> = VARIABLES.iter().copied().chain(files).collect();
+        variant::check(variant, &format!("{file}: variant {name}"), &known)?;
+        let mut mode = ProxyMode::default();
+        mode.add(variant.clone());
+        let definition = definition.clone().with_mode(mode)?;
+        render::rehearse(&definition, &RenderContext::sample_of(&definition))?;
+    }
     Ok(definition)
+}
+
+/// What is wrong with a name.
+pub(super) const NAME_RULE: &str = "a name may contain only letters, digits, `-`, `_` and `.`";
+
+/// Whether a text can be the name of a proxy, and so part of the names of folders.
+pub(super) fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
 /// Returns every template of proxy.yaml, and whether it can use the variables of a request.
 fn texts(document: &Document) -> Vec<(&Text, bool)> {
     let mut texts: Vec<(&Text, bool)> = document.install.iter().flatten().map(|text| (text, false)).collect();
+    texts.extend(document.releases.iter().flat_map(ReleasesDocument::texts).map(|text| (text, false)));
     texts.extend(document.install_help.iter().map(|text| (text, false)));
     texts.extend(document.launch.command.value.iter().map(|text| (text, false)));
     texts.extend(document.launch.env.values().map(|text| (text, false)));
@@ -139,30 +160,6 @@ fn texts(document: &Document) -> Vec<(&Text, bool)> {
     texts.extend(document.request.path.iter().map(|text| (text, true)));
     texts.extend(document.pass_through.iter().map(|passing| (&passing.path, true)));
     texts
-}
-
-/// Converts an error of the YAML library. This is the only function that depends on the format of its
-/// messages.
-fn yaml_error(file: &str, yaml: &str, error: &serde_saphyr::Error) -> ProxyError {
-    let mut options = serde_saphyr::RenderOptions::default();
-    options.snippets = serde_saphyr::SnippetMode::Off;
-    let text = error.without_snippet().render_with_options(options);
-    let Some(place) = error.location() else {
-        return ProxyError::Invalid(format!("{file}: {text}"));
-    };
-    let (line, column) = (place.line(), place.column());
-    let text = text
-        .replace(&format!(" at line {line}, column {column}"), "")
-        .replace(&format!("line {line} column {column}: "), "")
-        .replace(", set DuplicateKeyPolicy in Options if acceptable", "");
-    // After `unknown field `x`, expected one of a, b`, suggest the nearest of the known names.
-    let hint = text.split_once(", expected one of ").and_then(|(unknown, known)| {
-        let word = unknown.split('`').nth(1)?;
-        Some(did_you_mean(word, known.split(", ").map(|name| name.trim_matches('`'))))
-    });
-    let message = format!("{text}{}", hint.unwrap_or_default());
-    let number = |value| usize::try_from(value).unwrap_or(0);
-    ProxyError::Invalid(at(file, yaml, number(line), number(column), &message))
 }
 
 #[cfg(test)]
@@ -198,7 +195,7 @@ mod tests {
     #[test]
     fn an_unknown_key_is_shown_with_its_place() {
         insta::assert_snapshot!(with("instal: []"), @"
-        proxy.yaml:3:1: unknown field `instal`, expected one of name, summary, homepage, version, versions, apis, lacks, settings, retries, without, needs, install, install_help, files, launch, ready, auth, paths, request, pass_through, caches, volatile, repro; did you mean `install`?
+        proxy.yaml:3:1: unknown field `instal`, expected one of name, summary, homepage, version, versions, apis, lacks, settings, retries, without, needs, install, install_help, releases, files, launch, ready, auth, paths, request, pass_through, caches, volatile, variants, keeps, repro; did you mean `install`?
           |
         3 | instal: []
           | ^

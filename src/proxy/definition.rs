@@ -1,6 +1,6 @@
 //! A loaded and checked proxy definition.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use indexmap::IndexMap;
 
@@ -44,6 +44,12 @@ pub struct Definition {
     pub(super) source: DefinitionSource,
     /// What differs from the definition.
     pub(super) mode: ProxyMode,
+    /// The path of the proxy.yaml that extends it, as messages show it.
+    pub(super) extension: Option<String>,
+    /// A date by which the release and its requirements were published, as `2026-11-28`, if it was asked for.
+    pub(super) published_by: Option<String>,
+    /// Whether requirements of the release are replaced, because the package index lacks some.
+    pub(super) fallback: bool,
 }
 
 /// A file that is rendered for each instance.
@@ -78,21 +84,37 @@ impl Definition {
         self.mode.describe()
     }
 
-    /// The proxy in this mode.
+    /// The proxy in the mode that these words describe, in addition to its own. Paths in them are relative to `base`.
     ///
     /// # Errors
     ///
-    /// [`ProxyError::Invalid`] if the mode changes settings but the proxy has no YAML file for them.
-    pub(crate) fn in_mode(mut self, mode: ProxyMode) -> Result<Self, ProxyError> {
-        if mode.changes_settings() && self.configuration_file().is_none() {
+    /// [`ProxyError::Invalid`] if a word is not valid, or the mode changes settings but the proxy has no YAML file for them.
+    pub(crate) fn in_mode(self, words: &[String], base: &Path) -> Result<Self, ProxyError> {
+        let mode = ProxyMode::read(words, base, &self.document)?;
+        self.with_mode(mode)
+    }
+
+    pub(super) fn with_mode(mut self, mode: ProxyMode) -> Result<Self, ProxyError> {
+        if !mode.overlays.is_empty() && self.configuration_file().is_none() {
             return Err(ProxyError::Invalid(format!(
                 "{} has no YAML configuration file that settings could be merged over\nhelp: use environment variables \
                  (`{},NAME=VALUE`)",
                 self.name, self.name
             )));
         }
-        self.mode = mode;
+        self.needs.extend(mode.needs.clone());
+        self.mode.extend(mode);
         Ok(self)
+    }
+
+    /// What of its mode has no effect, with the reasons.
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.mode.notes
+    }
+
+    /// The modes that have a name, each with what it changes.
+    pub fn variants(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.document.variants.iter().map(|(name, variant)| (name.as_str(), variant.summary.as_str()))
     }
 
     /// The name of the file over which overlays are merged: the first YAML or JSON file.
@@ -111,14 +133,14 @@ impl Definition {
         &self.document.volatile
     }
 
-    /// Returns whether it is inside the binary, and not a folder of a project.
+    /// Returns whether it is inside the binary, unchanged, and not a folder of a project.
     pub fn is_bundled(&self) -> bool {
-        matches!(self.source, DefinitionSource::Bundled(_))
+        matches!(self.source, DefinitionSource::Bundled(_)) && self.mode.is_plain()
     }
 
     /// Returns the path of its proxy.yaml, as messages show it.
     pub fn file(&self) -> String {
-        self.source.display(super::source::FILE)
+        self.extension.clone().unwrap_or_else(|| self.source.display(super::source::FILE))
     }
 
     /// Returns the providers, APIs and transports that users might expect but the proxy does not serve, and the mistakes

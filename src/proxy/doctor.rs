@@ -1,13 +1,8 @@
 //! Checks whether a proxy can be installed and started on this machine.
 
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Stdio},
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path, time::Duration};
 
-use super::{definition::Definition, process::which};
+use super::{ask, definition::Definition, process::which};
 
 /// How long a program may take to print its version.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -72,30 +67,8 @@ fn version(program: &Path) -> Option<String> {
     first_line(&[program.display().to_string(), "--version".to_owned()])
 }
 
-/// Returns the first line that a command prints, or `None` if it does not come within [`PATIENCE`].
+/// Returns the first line that a command prints, or `None` if it fails or takes longer than [`PATIENCE`].
 pub(super) fn first_line(command: &[String]) -> Option<String> {
-    let (program, arguments) = command.split_first()?;
-    let mut output = tempfile::tempfile().ok()?;
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(output.try_clone().ok()?)
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    let deadline = Instant::now() + PATIENCE;
-    while child.try_wait().ok()?.is_none() {
-        if Instant::now() >= deadline {
-            let _ = child.kill();
-            let _ = child.wait();
-            return None;
-        }
-        #[expect(clippy::disallowed_methods, reason = "a short wait in a function that is not async")]
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    use std::io::{Read, Seek};
-    output.rewind().ok()?;
-    let mut text = String::new();
-    output.take(4096).read_to_string(&mut text).ok()?;
-    text.lines().next().map(str::to_owned).filter(|line| !line.is_empty())
+    let printed = ask::output(command, None, PATIENCE).ok()?;
+    printed.lines().next().map(str::to_owned).filter(|line| !line.is_empty())
 }

@@ -40,6 +40,8 @@ pub(super) struct Document {
     #[serde(default)]
     pub(super) install: Vec<Vec<Text>>,
     pub(super) install_help: Option<Text>,
+    /// How to ask the package index about releases.
+    pub(super) releases: Option<ReleasesDocument>,
     #[serde(default)]
     pub(super) files: IndexMap<String, Spanned<String>>,
     pub(super) launch: LaunchDocument,
@@ -56,6 +58,13 @@ pub(super) struct Document {
     pub(super) caches: bool,
     #[serde(default)]
     pub(super) volatile: Vec<Volatile>,
+    /// Modes of the proxy that have a name.
+    #[serde(default)]
+    pub(super) variants: IndexMap<String, VariantDocument>,
+    /// Parts of the configuration file that a user's own configuration does not replace, each with the reason: `a.b` is the
+    /// member `b` of `a`.
+    #[serde(default)]
+    pub(super) keeps: IndexMap<String, String>,
     /// What a bug report says about the proxy.
     #[serde(default)]
     pub(super) repro: ReproDocument,
@@ -165,6 +174,86 @@ pub(super) struct PassThroughDocument {
     pub(super) path: Text,
     /// The APIs, and for each the providers, that these routes serve.
     pub(super) apis: IndexMap<Api, Vec<Provider>>,
+}
+
+/// The commands that ask the package index.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReleasesDocument {
+    /// Prints every release: a JSON array, a JSON object whose member `versions` is one, or one release per line.
+    pub(super) list: Vec<Text>,
+    /// Prints when this version was published: the first date in the form `2026-11-28` counts.
+    #[serde(default)]
+    pub(super) date: Vec<Text>,
+    /// Exits with 0 if everything that this version requires can be installed. It installs nothing.
+    #[serde(default)]
+    pub(super) resolve: Vec<Text>,
+}
+
+impl ReleasesDocument {
+    /// Returns every template.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &Text> {
+        self.list.iter().chain(&self.date).chain(&self.resolve)
+    }
+}
+
+/// What differs from a definition: a mode with a name, or a file in the same form.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct VariantDocument {
+    /// What it changes, in one line.
+    pub(super) summary: String,
+    /// Additional environment variables of the proxy.
+    pub(super) env: IndexMap<String, Text>,
+    /// Additional arguments of the launch command.
+    pub(super) arguments: Vec<Text>,
+    /// Settings that are merged over the configuration file. Their texts are templates.
+    pub(super) settings: serde_json::Map<String, serde_json::Value>,
+    /// Additional programs that it needs, each with how to install it.
+    pub(super) needs: IndexMap<String, String>,
+    /// Commands after those that install the proxy.
+    pub(super) install: Vec<Vec<Text>>,
+    /// Programs that each instance of the proxy uses.
+    pub(super) services: IndexMap<String, ServiceDocument>,
+}
+
+impl VariantDocument {
+    /// Returns every template outside of `settings`.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &Text> {
+        let own = self.env.values().chain(&self.arguments).chain(self.install.iter().flatten());
+        own.chain(self.services.values().flat_map(ServiceDocument::texts))
+    }
+}
+
+/// A program that each instance of a proxy uses.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ServiceDocument {
+    /// Commands that run before it starts, one after the other.
+    #[serde(default)]
+    pub(super) prepare: Vec<Vec<Text>>,
+    /// The command that starts it.
+    pub(super) command: Vec<Text>,
+    /// Additional environment variables.
+    #[serde(default)]
+    pub(super) env: IndexMap<String, Text>,
+    /// A command that exits with 0 if the service is ready.
+    pub(super) ready: Vec<Text>,
+    /// How long a start may take.
+    #[serde(default = "half_a_minute", with = "duration")]
+    pub(super) within: Duration,
+}
+
+fn half_a_minute() -> Duration {
+    Duration::from_secs(30)
+}
+
+impl ServiceDocument {
+    /// Returns every template.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &Text> {
+        let commands = self.prepare.iter().flatten().chain(&self.command).chain(&self.ready);
+        commands.chain(self.env.values())
+    }
 }
 
 /// A template in proxy.yaml, with its position.

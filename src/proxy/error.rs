@@ -93,6 +93,41 @@ pub enum ProxyError {
         /// What the user can do.
         help: Box<str>,
     },
+    /// The package index cannot be asked.
+    #[error(
+        "cannot find out {what} of {proxy}: `{command}` {detail}\n\
+         help: check the connection to the package index, or name one release (`NAME@1.2.3`)"
+    )]
+    Index {
+        /// Name and version.
+        proxy: Box<str>,
+        /// What was asked: `which releases exist`.
+        what: Box<str>,
+        /// The command as it was run.
+        command: Box<str>,
+        /// `exited with code 1`, and in further lines the end of its output.
+        detail: Box<str>,
+    },
+    /// A service of the proxy cannot be started.
+    #[error(
+        "cannot start {service} for {proxy}: `{command}` {how}\n{tail}its log: {}\n\
+         help: run the command by hand to see why, or check `services` in the definition",
+        log.display()
+    )]
+    Service {
+        /// Name and version of the proxy.
+        proxy: Box<str>,
+        /// The name of the service.
+        service: Box<str>,
+        /// The command that failed.
+        command: Box<str>,
+        /// `exited with code 1`, `took longer than 30s`.
+        how: Box<str>,
+        /// The last lines of its log.
+        tail: Box<str>,
+        /// The log file.
+        log: PathBuf,
+    },
     /// The program of the launch command cannot be run.
     #[error("cannot start {proxy}: cannot run `{program}`: {source}\nhelp: {help}")]
     Spawn {
@@ -175,6 +210,30 @@ pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a s
         .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4)
         .min()
         .map_or_else(String::new, |(_, nearest)| format!("; did you mean `{nearest}`?"))
+}
+
+/// Converts an error of the YAML library. This is the only function that depends on the format of its
+/// messages.
+pub(super) fn yaml_error(file: &str, yaml: &str, error: &serde_saphyr::Error) -> ProxyError {
+    let mut options = serde_saphyr::RenderOptions::default();
+    options.snippets = serde_saphyr::SnippetMode::Off;
+    let text = error.without_snippet().render_with_options(options);
+    let Some(place) = error.location() else {
+        return ProxyError::Invalid(format!("{file}: {text}"));
+    };
+    let (line, column) = (place.line(), place.column());
+    let text = text
+        .replace(&format!(" at line {line}, column {column}"), "")
+        .replace(&format!("line {line} column {column}: "), "")
+        .replace(", set DuplicateKeyPolicy in Options if acceptable", "");
+    // After `unknown field `x`, expected one of a, b`, suggest the nearest of the known names.
+    let hint = text.split_once(", expected one of ").and_then(|(unknown, known)| {
+        let word = unknown.split('`').nth(1)?;
+        Some(did_you_mean(word, known.split(", ").map(|name| name.trim_matches('`'))))
+    });
+    let message = format!("{text}{}", hint.unwrap_or_default());
+    let number = |value| usize::try_from(value).unwrap_or(0);
+    ProxyError::Invalid(at(file, yaml, number(line), number(column), &message))
 }
 
 #[cfg(test)]

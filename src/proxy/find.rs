@@ -6,6 +6,7 @@ use super::{
     check,
     definition::Definition,
     error::{ProxyError, did_you_mean},
+    extension,
     source::{self, DefinitionSource, FILE},
 };
 
@@ -29,7 +30,7 @@ impl Definition {
     pub fn find(spec: &str, root: &Path) -> Result<Self, ProxyError> {
         // The name of a folder may contain an `@`.
         if let Some(folder) = folder(spec, root) {
-            return check::load(DefinitionSource::Disk(folder), None);
+            return extension::load(DefinitionSource::Disk(folder), None);
         }
         let (place, version) = match spec.rsplit_once('@') {
             Some((place, version)) if !version.contains(['/', '\\']) => (place, Some(version)),
@@ -43,7 +44,7 @@ impl Definition {
             });
         }
         if let Some(folder) = folder(place, root) {
-            return check::load(DefinitionSource::Disk(folder), version);
+            return extension::load(DefinitionSource::Disk(folder), version);
         }
         if let Some(found) =
             source::BundledFolder::all().find(|one| Path::new(one.folder) == Path::new(place))
@@ -94,7 +95,7 @@ fn folder(place: &str, root: &Path) -> Option<PathBuf> {
 
 /// Whether a version is valid. A version becomes part of a folder name and of commands, so it must not look
 /// like an option or a path.
-fn is_version(version: &str) -> bool {
+pub(super) fn is_version(version: &str) -> bool {
     version.starts_with(|c: char| c.is_ascii_alphanumeric())
         && version.chars().all(|c| c.is_ascii_alphanumeric() || "._-+!".contains(c))
 }

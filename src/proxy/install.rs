@@ -7,14 +7,13 @@ use std::{
     sync::Arc,
 };
 
-use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
 use super::{
     definition::Definition,
     error::ProxyError,
-    installation::{COMMAND_LIMIT, InstallFolder, InstallationUse},
+    installation::{COMMAND_LIMIT, InstallFolder, InstallStamp, InstallationUse},
     log::Log,
     process::{self, ProcessCommand, RunningProcess},
     source::hex,
@@ -58,13 +57,22 @@ impl Definition {
         const HERE: &str = "\u{1}here";
         let mut hash = Sha256::new();
         let mut own_files = false;
-        for command in self.install_commands(Path::new(DIR), Path::new(HERE))? {
-            for word in command {
-                own_files |= word.contains(HERE);
-                hash.update(word.as_bytes());
-                hash.update([0]);
+        // The date of a release never changes, so the folder can be found without asking for it.
+        let dated = Self { published_by: Some("\u{1}date".to_owned()), ..self.clone() };
+        for fallback in [false, true] {
+            let definition = Self { fallback, ..dated.clone() };
+            for command in definition.install_commands(Path::new(DIR), Path::new(HERE))? {
+                for word in command {
+                    // A file that is named alone is the only one that matters.
+                    match word.split_once(&format!("{HERE}/")).map(|(_, name)| self.source.read(name)) {
+                        Some(Ok(text)) => hash.update(text.as_bytes()),
+                        _ => own_files |= word.contains(HERE),
+                    }
+                    hash.update(word.as_bytes());
+                    hash.update([0]);
+                }
+                hash.update([1]);
             }
-            hash.update([1]);
         }
         hash.update(self.version.as_bytes());
         hash.update(serde_json::Value::from(self.pins.clone()).to_string().as_bytes());
@@ -109,7 +117,8 @@ impl Definition {
             match folder.turn(&self.title(), progress).await? {
                 InstallationUse::Use(lock) => {
                     let in_use = lock.map(Arc::new);
-                    return Ok(Installed { definition: self.clone(), dir, here, in_use });
+                    let definition = self.as_installed(&folder);
+                    return Ok(Installed { definition, dir, here, in_use });
                 }
                 InstallationUse::Install(alone) => {
                     self.install_alone(&folder, &alone, &dir, &here, progress).await?
@@ -133,26 +142,81 @@ impl Definition {
         }
         // Install into the final folder, because virtual environments cannot be moved.
         fs::create_dir_all(dir).map_err(ProxyError::io("create", dir))?;
-        let commands = self.install_commands(dir, here)?;
-        if !commands.is_empty() {
+        let has_commands = !self.document.install.is_empty() || !self.mode.install.is_empty();
+        if has_commands {
             self.check_programs()?;
-            self.run_commands(&commands, dir, folder.log_path(), progress).await?;
         }
-        let stamp = json!({"proxy": self.name, "version": self.version, "commands": commands});
-        folder.complete(alone, &format!("{stamp:#}\n"))
+        let dated = self.dated(progress).await?;
+        let commands = dated.install_commands(dir, here)?;
+        let instead = Self { fallback: true, ..dated.clone() }.install_commands(dir, here)?;
+        let fallback = self.run_commands(&commands, &instead, dir, folder.log_path(), progress).await?;
+        let stamp = InstallStamp {
+            proxy: self.name.clone(),
+            version: self.version.clone(),
+            published_by: dated.published_by,
+            fallback,
+            commands: if fallback { instead } else { commands },
+        };
+        folder.complete(alone, &stamp)
     }
 
+    /// The definition with what its installation in this cache depended on.
+    pub(crate) fn with_stamp(&self, cache: &Path) -> Self {
+        self.install_dir(cache)
+            .map_or_else(|_| self.clone(), |dir| self.as_installed(&InstallFolder::new(&dir)))
+    }
+
+    /// The definition with what its installation depended on: the date of the release, and whether requirements were
+    /// replaced.
+    fn as_installed(&self, folder: &InstallFolder) -> Self {
+        let stamp = folder.stamp();
+        Self {
+            published_by: stamp.as_ref().and_then(|stamp| stamp.published_by.clone()),
+            fallback: stamp.is_some_and(|stamp| stamp.fallback),
+            ..self.clone()
+        }
+    }
+
+    /// Returns the command that installed this version, if requirements of it were replaced.
+    pub fn installed_instead(&self, cache: &Path) -> Option<String> {
+        let stamp = InstallFolder::new(&self.install_dir(cache).ok()?).stamp()?;
+        stamp.fallback.then(|| stamp.commands.last().map(|command| shell::command(command)))?
+    }
+
+    /// The definition with the date of the release, if the install commands depend on it.
+    async fn dated(&self, progress: &(dyn Fn(String) + Sync)) -> Result<Self, ProxyError> {
+        let mut needs_date = false;
+        for command in self.document.install.iter().chain(&self.mode.install) {
+            needs_date |= self.needs_date(command)?;
+        }
+        if !needs_date {
+            return Ok(self.clone());
+        }
+        progress(format!("finding out when {} was published", self.title()));
+        let asking = self.clone();
+        let asked = tokio::task::spawn_blocking(move || asking.ask_published_by()).await;
+        // The task is never cancelled, and does not panic.
+        let published_by = asked.unwrap_or(Ok(None))?;
+        Ok(Self { published_by, ..self.clone() })
+    }
+
+    /// Runs the commands. From the first one that fails and has another form in `instead`, these follow. Returns whether they
+    /// did.
     async fn run_commands(
         &self,
         commands: &[Vec<String>],
+        instead: &[Vec<String>],
         dir: &Path,
         path: PathBuf,
         progress: &(dyn Fn(String) + Sync),
-    ) -> Result<(), ProxyError> {
+    ) -> Result<bool, ProxyError> {
         let (mut log, output) = Log::create(path.clone()).map_err(ProxyError::io("write", &path))?;
         log.watch(super::log::LIMIT);
-        let environment = inherited(std::env::vars_os());
-        for (index, words) in commands.iter().enumerate() {
+        let environment = environment_of_installers();
+        let mut fallback = false;
+        let mut failed_before = String::new();
+        let mut index = 0;
+        while let Some(words) = if fallback { instead } else { commands }.get(index) {
             progress(format!(
                 "installing {} ({}/{}): {}",
                 self.title(),
@@ -172,20 +236,33 @@ impl Definition {
                 },
             })?;
             let how = match timeout(COMMAND_LIMIT, group.wait()).await {
-                Ok(status) if status.success() => continue,
+                Ok(status) if status.success() => {
+                    index += 1;
+                    continue;
+                }
                 Ok(status) => process::how(status),
                 Err(_) => format!("took longer than {}", humantime::format_duration(COMMAND_LIMIT)),
             };
+            if !fallback && instead.get(index).is_some_and(|other| other != words) {
+                fallback = true;
+                let tail = log.quoted_tail(12);
+                progress(format!(
+                    "that {how}; trying again with other requirements, as {} says\n{tail}",
+                    self.file()
+                ));
+                failed_before = format!("{tail}  and with other requirements:\n");
+                continue;
+            }
             return Err(ProxyError::Install {
                 proxy: self.title().into(),
                 command: shell::command(words).into(),
                 how: how.into(),
-                tail: log.quoted_tail(12).into(),
+                tail: format!("{failed_before}{}", log.quoted_tail(12)).into(),
                 log: path,
                 help: self.install_help(dir)?.into(),
             });
         }
-        Ok(())
+        Ok(fallback)
     }
 
     fn install_help(&self, dir: &Path) -> Result<String, ProxyError> {
@@ -203,15 +280,14 @@ impl Definition {
     pub(super) fn install_commands(&self, dir: &Path, here: &Path) -> Result<Vec<Vec<String>>, ProxyError> {
         let environment = template::environment(&self.source);
         let context = self.install_context(dir, here);
-        self.document
-            .install
-            .iter()
+        let commands = self.document.install.iter().chain(&self.mode.install);
+        commands
             .map(|command| template::render_command(&environment, &self.source, command, &context))
             .collect()
     }
 
     /// Checks that all required programs exist, before the first command runs.
-    fn check_programs(&self) -> Result<(), ProxyError> {
+    pub(super) fn check_programs(&self) -> Result<(), ProxyError> {
         match self.needs.keys().find(|program| process::which(program).is_none()) {
             Some(program) => Err(self.missing(program)),
             None => Ok(()),
@@ -228,6 +304,11 @@ impl Definition {
             ),
         }
     }
+}
+
+/// Returns the environment of commands that install or ask a package index.
+pub(super) fn environment_of_installers() -> Vec<(OsString, OsString)> {
+    inherited(std::env::vars_os())
 }
 
 /// Returns the environment of install commands: the caller's, which may contain network proxies, mirrors and

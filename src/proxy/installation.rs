@@ -12,6 +12,7 @@ use std::{
 };
 
 use etcetera::BaseStrategy;
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
 use super::error::ProxyError;
@@ -79,6 +80,19 @@ pub fn remove_installation(dir: &Path) -> Result<Removal, ProxyError> {
     Ok(Removal::Removed)
 }
 
+/// How a proxy was installed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct InstallStamp {
+    pub(super) proxy: String,
+    pub(super) version: String,
+    /// The date of the release, if the installation depends on it.
+    pub(super) published_by: Option<String>,
+    /// Whether requirements of the release were replaced, because the package index lacks some.
+    pub(super) fallback: bool,
+    pub(super) commands: Vec<Vec<String>>,
+}
+
 /// The folder of an installation, which need not exist.
 #[derive(Debug, Clone)]
 pub(super) struct InstallFolder {
@@ -95,9 +109,15 @@ impl InstallFolder {
     }
 
     /// Marks the installation as complete.
-    pub(super) fn complete(&self, _alone: &Lock, stamp: &str) -> Result<(), ProxyError> {
+    pub(super) fn complete(&self, _alone: &Lock, stamp: &InstallStamp) -> Result<(), ProxyError> {
         let path = self.dir.join(STAMP);
-        fs::write(&path, stamp).map_err(ProxyError::io("write", path))
+        let text = serde_json::to_string_pretty(stamp).unwrap_or_default();
+        fs::write(&path, text + "\n").map_err(ProxyError::io("write", path))
+    }
+
+    /// Returns how the proxy was installed; `None` if the installation is not complete.
+    pub(super) fn stamp(&self) -> Option<InstallStamp> {
+        serde_json::from_str(&fs::read_to_string(self.dir.join(STAMP)).ok()?).ok()
     }
 
     /// Removes the installation. It removes the stamp first: if the rest fails, the folder does not count as
@@ -236,7 +256,7 @@ mod tests {
         let alone = to_install(&folder).await;
         let (second, first) = tokio::join!(to_use(&folder), async {
             sleep(POLL * 10).await;
-            folder.complete(&alone, "{}").unwrap();
+            folder.complete(&alone, &InstallStamp::default()).unwrap();
             drop(alone);
             to_use(&folder).await
         });
@@ -273,7 +293,7 @@ mod tests {
         let (cache, folder) = folder();
         let alone = to_install(&folder).await;
         fs::write(folder.log_path(), "installed").unwrap();
-        folder.complete(&alone, "{}").unwrap();
+        folder.complete(&alone, &InstallStamp::default()).unwrap();
         assert_eq!(remove_installation(&folder.dir).unwrap(), Removal::InUse);
         drop(alone);
         let users = [to_use(&folder).await, to_use(&folder).await];

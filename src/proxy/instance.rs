@@ -11,6 +11,7 @@ use super::{
     process::{self, RunningProcess},
     request::Mapping,
     route::ProxyRoute,
+    service::RunningService,
 };
 use crate::{lock::Lock, observation::Volatile, scenario::Api};
 
@@ -27,6 +28,7 @@ pub struct Instance {
     volatile: Vec<Volatile>,
     group: Mutex<RunningProcess>,
     log: Log,
+    services: Mutex<Vec<RunningService>>,
     _in_use: Option<Arc<Lock>>,
 }
 
@@ -42,7 +44,13 @@ impl Instance {
         in_use: Option<Arc<Lock>>,
     ) -> Self {
         let root = format!("http://127.0.0.1:{port}");
-        Self { root, proxy_key, mapping, caches, volatile, group: Mutex::new(group), log, _in_use: in_use }
+        let (group, services) = (Mutex::new(group), Mutex::new(Vec::new()));
+        Self { root, proxy_key, mapping, caches, volatile, group, log, services, _in_use: in_use }
+    }
+
+    /// The instance with the services that it uses, which end with it.
+    pub(super) fn with_services(self, services: Vec<RunningService>) -> Self {
+        Self { services: Mutex::new(services), ..self }
     }
 
     /// `http://127.0.0.1:PORT`
@@ -104,11 +112,12 @@ impl Instance {
         self.log.quoted_tail(lines)
     }
 
-    /// Returns how the process ended, or `None` if it is running: `was killed by signal 9`, `exited with code
-    /// 1`.
+    /// Returns how the process or one of its services ended, or `None` if they are running: `was killed by signal 9`,
+    /// `exited with code 1`.
     pub fn exited(&self) -> Option<String> {
         let mut group = self.group.lock().unwrap_or_else(PoisonError::into_inner);
-        group.ended().map(process::how)
+        let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+        group.ended().map(process::how).or_else(|| services.iter_mut().find_map(RunningService::exited))
     }
 
     /// Kills the process group and does not wait for its end.
@@ -119,8 +128,11 @@ impl Instance {
     /// Ends the process group: sends SIGTERM, waits for at most two seconds, then sends SIGKILL. Afterwards
     /// the port is free.
     pub async fn stop(self) {
-        let Self { group, log, _in_use, .. } = self;
+        let Self { group, log, services, _in_use, .. } = self;
         group.into_inner().unwrap_or_else(PoisonError::into_inner).stop(GRACE).await;
+        for service in services.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            service.stop().await;
+        }
         drop(log);
     }
 }

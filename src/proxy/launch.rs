@@ -17,6 +17,7 @@ use super::{
     render::RenderContext,
     request::Mapping,
     route::{InstanceSettings, ProxyRoute},
+    service::{ReservedServices, RunningService},
     template,
 };
 use crate::shell;
@@ -74,6 +75,7 @@ impl Installed {
             // reserved port (see [`Reserved`]), so the other attempts do not reserve it.
             let reserved =
                 Reserved::new(attempt == 1).map_err(ProxyError::io("reserve a free port for", &work_dir))?;
+            let services = ReservedServices::new(&self.definition, &work_dir)?;
             let context = RenderContext {
                 port: reserved.port(),
                 proxy_key: random_key(),
@@ -82,8 +84,9 @@ impl Installed {
                 here: self.here.clone(),
                 ca: ca.clone(),
                 work_dir: work_dir.clone(),
+                services: services.places.clone(),
             };
-            match self.start(&launch.routes, context, reserved, attempt < PORTS, progress).await {
+            match self.start(&launch.routes, context, (reserved, services), attempt < PORTS, progress).await {
                 Ok(instance) => return Ok(instance),
                 Err(Failure::Other(error)) => return Err(error),
                 Err(Failure::PortTaken) => {
@@ -98,7 +101,7 @@ impl Installed {
         &self,
         routes: &[ProxyRoute],
         context: RenderContext,
-        reserved: Reserved,
+        (reserved, reserved_services): (Reserved, ReservedServices),
         again: bool,
         progress: &(dyn Fn(String) + Sync),
     ) -> Result<Instance, Failure> {
@@ -108,15 +111,13 @@ impl Installed {
             let path = context.work_dir.join(name);
             fs::write(&path, text).map_err(ProxyError::io("write", &path))?;
         }
+        for overlay in &definition.mode.overlays {
+            overlay.link_files(&context.work_dir)?;
+        }
         let values = definition.context(routes, &context);
         let environment = template::environment(&definition.source);
         let document = &definition.document;
-        let words = template::render_command(
-            &environment,
-            &definition.source,
-            &document.launch.command.value,
-            &values,
-        )?;
+        let words = definition.launch_words(&document.launch.command.value, &values)?;
         let ready_path = template::render(&environment, &definition.source, &document.ready.get, &values)?;
         let mapping = Mapping::new(definition, routes, &values)?;
 
@@ -130,7 +131,9 @@ impl Installed {
             .into_iter()
             .filter_map(|name| Some((name.into(), std::env::var_os(name)?)))
             .collect();
-        for (name, text) in &document.launch.env {
+        let services =
+            RunningService::start_all(definition, &values, &reserved_services, &variables, progress).await?;
+        for (name, text) in document.launch.env.iter().chain(&definition.mode.env) {
             let value = template::render(&environment, &definition.source, text, &values)?;
             variables.retain(|(other, _)| other != name.as_str());
             variables.push((name.into(), value.into()));
@@ -163,6 +166,7 @@ impl Installed {
         let said = (definition.caches(), definition.volatile().to_vec());
         let in_use = self.in_use.clone();
         let instance = Instance::new(port, context.proxy_key, mapping, said, group, log, in_use);
+        let instance = instance.with_services(services);
         self.wait_until_ready(&instance, port, &ready_path, &words, again).await?;
         drop(reserved);
         Ok(instance)

@@ -3,12 +3,14 @@
 //!
 //! [`Definition::find`] → [`Definition::install`] → [`Installed::launch`] → [`Instance`].
 
+mod ask;
 mod check;
 mod definition;
 mod doctor;
 mod document;
 mod embedded;
 mod error;
+mod extension;
 mod find;
 mod guard;
 mod install;
@@ -17,15 +19,19 @@ mod instance;
 mod launch;
 mod log;
 mod mode;
+mod overlay;
 mod port;
 mod process;
 mod ready;
+mod release;
 mod render;
 mod request;
 mod route;
+mod service;
 mod source;
 mod standalone;
 mod template;
+mod variant;
 
 pub use definition::Definition;
 pub use error::ProxyError;
@@ -35,6 +41,7 @@ pub use installation::{Removal, remove_installation};
 pub use instance::Instance;
 pub use launch::Launch;
 pub(crate) use mode::ProxyMode;
+pub(crate) use release::Resolution;
 pub(crate) use render::RenderContext;
 pub use route::{InstanceSettings, ProxyRoute};
 pub(crate) use standalone::StandaloneProxy;

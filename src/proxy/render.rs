@@ -9,9 +9,11 @@ use serde_json::json;
 
 use super::{
     definition::Definition,
+    document::{ReleasesDocument, ServiceDocument},
     error::ProxyError,
     request,
     route::{InstanceSettings, ProxyRoute},
+    service::{ServicePlace, ServicePlaces},
     template::{self, TemplateContext},
 };
 use crate::scenario::{Api, Provider, ProxySettings};
@@ -33,6 +35,8 @@ pub struct RenderContext {
     pub ca: PathBuf,
     /// The folder of the rendered files.
     pub work_dir: PathBuf,
+    /// The addresses and folders of its services.
+    pub(super) services: ServicePlaces,
 }
 
 impl RenderContext {
@@ -47,11 +51,26 @@ impl RenderContext {
             here: PathBuf::from("/definition"),
             ca: PathBuf::from("/run/ca.pem"),
             work_dir: PathBuf::from("/work"),
+            services: ServicePlaces::new(),
         }
+    }
+
+    /// Returns values for showing a configuration of this definition, with its services.
+    pub(crate) fn sample_of(definition: &Definition) -> Self {
+        Self { services: definition.sample_services(), ..Self::sample() }
     }
 }
 
 impl Definition {
+    /// Returns places of its services that are recognizable as examples.
+    pub(super) fn sample_services(&self) -> ServicePlaces {
+        let place = |(index, name): (usize, &String)| {
+            let port = 4001 + u16::try_from(index).unwrap_or_default();
+            (name.clone(), ServicePlace { port, dir: PathBuf::from("/work").join(name) })
+        };
+        self.mode.services.keys().enumerate().map(place).collect()
+    }
+
     /// Returns the name and the text of each rendered file, in the definition's order.
     ///
     /// # Errors
@@ -68,7 +87,9 @@ impl Definition {
             .map(|file| {
                 let text = template::render_file(&environment, &file.shown, &file.text, &context)?;
                 let is_changed = self.configuration_file() == Some(file.target.as_str());
-                let text = if is_changed { self.mode.merged(&file.shown, text)? } else { text };
+                let values =
+                    |value: &serde_json::Value| request::body_value(&environment, self, value, &context);
+                let text = if is_changed { self.mode.merged(&file.shown, text, values)? } else { text };
                 Ok((file.target.clone(), text))
             })
             .collect()
@@ -84,6 +105,7 @@ impl Definition {
             ("master_key".to_owned(), json!(context.proxy_key)),
             ("settings".to_owned(), json!(context.settings.template_value())),
             ("ca".to_owned(), json!(context.ca.display().to_string())),
+            ("services".to_owned(), json!(context.services)),
         ]);
         for file in &self.templates {
             all.insert(
@@ -100,6 +122,8 @@ impl Definition {
             ("name".to_owned(), json!(self.name)),
             ("version".to_owned(), json!(self.version)),
             ("pins".to_owned(), json!(self.pins)),
+            ("published_by".to_owned(), json!(self.published_by)),
+            ("fallback".to_owned(), json!(self.fallback)),
             ("dir".to_owned(), json!(dir.display().to_string())),
             ("here".to_owned(), json!(here.display().to_string())),
         ])
@@ -139,12 +163,19 @@ pub(super) fn rehearse(definition: &Definition, context: &RenderContext) -> Resu
         let settings = ProxySettings { pass_through: true, ..ProxySettings::default() };
         ProxyRoute { settings, ..route(&model, api, provider, Vec::new()) }
     }));
+    // A mistake in a branch for a date or for replaced requirements is found too.
+    let published_by = Some("2026-11-28".to_owned());
+    let definition =
+        &Definition { published_by, fallback: context.settings.cooldown.is_some(), ..definition.clone() };
     definition.render(&routes, context)?;
     let environment = template::environment(&definition.source);
     let document = &definition.document;
     let install = definition.install_context(&context.dir, &context.here);
     for command in &document.install {
         template::render_command(&environment, &definition.source, command, &install)?;
+    }
+    for text in document.releases.iter().flat_map(ReleasesDocument::texts) {
+        template::render(&environment, &definition.source, text, &install)?;
     }
     if let Some(text) = &document.install_help {
         template::render(&environment, &definition.source, text, &install)?;
@@ -156,6 +187,12 @@ pub(super) fn rehearse(definition: &Definition, context: &RenderContext) -> Resu
         template::render_command(&environment, &definition.source, command, &install)?;
     }
     for text in document.launch.env.values().chain([&document.ready.get]) {
+        template::render(&environment, &definition.source, text, &all)?;
+    }
+    let mode = &definition.mode;
+    let services = mode.services.values().flat_map(ServiceDocument::texts);
+    for text in mode.env.values().chain(&mode.arguments).chain(mode.install.iter().flatten()).chain(services)
+    {
         template::render(&environment, &definition.source, text, &all)?;
     }
     request::Mapping::new(definition, &routes, &all).map(drop)

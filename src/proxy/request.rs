@@ -134,7 +134,7 @@ impl Mapping {
 }
 
 /// Renders a member of the body. Every string in it is a template.
-fn body_value(
+pub(super) fn body_value(
     environment: &Environment<'_>,
     definition: &Definition,
     value: &Value,

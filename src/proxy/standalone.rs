@@ -1,19 +1,23 @@
 //! A proxy as files and commands for someone who does not have upfault's installation of it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::{
     definition::Definition,
     doctor,
+    document::Text,
     error::ProxyError,
     install::Installed,
     render::RenderContext,
     route::{InstanceSettings, ProxyRoute},
-    template,
+    template::{self, TemplateContext},
 };
 
 /// The folder of the installation, relative to the folder in which the commands are entered.
 const DIR: &str = "proxy";
+
+/// The definition's folder, in words of commands: its files are in the folder in which the commands are entered.
+const HERE: &str = "\u{1}here";
 
 /// The port that the proxy listens on, which is in [`StandaloneProxy::ROOT`].
 const PORT: u16 = 4000;
@@ -55,7 +59,7 @@ impl Definition {
         settings: InstanceSettings,
         ca: Option<&str>,
     ) -> Result<StandaloneProxy, ProxyError> {
-        let (dir, here) = (PathBuf::from(DIR), self.source.here(Path::new("")));
+        let (dir, here) = (PathBuf::from(DIR), PathBuf::from(HERE));
         let context = RenderContext {
             port: PORT,
             proxy_key: StandaloneProxy::KEY.to_owned(),
@@ -64,6 +68,7 @@ impl Definition {
             here: here.clone(),
             ca: ca.map(PathBuf::from).unwrap_or_default(),
             work_dir: PathBuf::new(),
+            services: self.sample_services(),
         };
         let files = self.render(routes, &context)?;
         let values = self.context(routes, &context);
@@ -72,7 +77,7 @@ impl Definition {
         let own = !document.repro.command.is_empty();
         let command = if own { &document.repro.command } else { &document.launch.command.value };
         let mut env = Vec::new();
-        for (name, text) in document.launch.env.iter().filter(|_| !own) {
+        for (name, text) in document.launch.env.iter().filter(|_| !own).chain(&self.mode.env) {
             let value = template::render(&environment, &self.source, text, &values)?;
             env.extend((!value.is_empty()).then(|| (name.clone(), value)));
         }
@@ -81,24 +86,53 @@ impl Definition {
             env.push((name.clone(), value.clone()));
         }
         let ready = template::render(&environment, &self.source, &document.ready.get, &values)?;
-        Ok(StandaloneProxy {
+        let mut proxy = StandaloneProxy {
             files,
             install: if own { Vec::new() } else { self.install_commands(&dir, &here)? },
             env,
-            start: template::render_command(&environment, &self.source, command, &values)?,
+            start: self.launch_words(command, &values)?,
             ready: format!("{}{ready}", StandaloneProxy::ROOT),
             ready_within: document.ready.within.as_secs(),
-        })
+        };
+        self.add_own_files(&mut proxy);
+        Ok(proxy)
+    }
+
+    /// Adds the files of the definition that commands name, and lets the commands name these.
+    fn add_own_files(&self, proxy: &mut StandaloneProxy) {
+        let StandaloneProxy { files, install, env, start, .. } = proxy;
+        let words = install.iter_mut().flatten().chain(env.iter_mut().map(|(_, value)| value)).chain(start);
+        for word in words {
+            let Some((before, name)) = word.split_once(&format!("{HERE}/")) else { continue };
+            let name = name.to_owned();
+            if let Ok(text) = self.source.read(&name)
+                && !files.iter().any(|(other, _)| *other == name)
+            {
+                files.push((name.clone(), text));
+            }
+            *word = format!("{before}{name}");
+        }
     }
 }
 
 impl Definition {
+    /// Returns the words of a command that starts the proxy, with the arguments of its mode.
+    pub(super) fn launch_words(
+        &self,
+        command: &[Text],
+        values: &TemplateContext,
+    ) -> Result<Vec<String>, ProxyError> {
+        let command: Vec<Text> = command.iter().chain(&self.mode.arguments).cloned().collect();
+        template::render_command(&template::environment(&self.source), &self.source, &command, values)
+    }
+
     /// Returns the pins of its version, as the names and values in its definition.
     pub(crate) fn pinned(&self) -> impl Iterator<Item = (String, String)> {
         let pins = self.pins.iter().filter(|_| self.release().is_some());
-        pins.map(|(name, value)| {
+        let pins = pins.map(|(name, value)| {
             (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-        })
+        });
+        pins.chain(self.published_by.iter().map(|date| ("published_by".to_owned(), date.clone())))
     }
 }
 

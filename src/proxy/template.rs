@@ -26,6 +26,9 @@ pub(super) const VARIABLES: &[&str] = &[
     "ca",
     "settings",
     "pins",
+    "published_by",
+    "fallback",
+    "services",
 ];
 
 /// The additional variables of templates for requests.

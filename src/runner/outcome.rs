@@ -129,8 +129,8 @@ impl JudgingContext {
 
 /// For each case, the known findings of its scenario and of the project that name it and the tested proxy.
 fn claims(settings: &RunSettings) -> HashMap<String, Vec<KnownClaim>> {
-    let RunSettings { cases, proxy, known, .. } = settings;
-    let (name, version) = (proxy.name(), proxy.version());
+    let RunSettings { cases, proxy, known, compared_as, .. } = settings;
+    let (name, version) = compared_as.clone().unwrap_or_else(|| (proxy.name(), proxy.version()));
     let mut claims: HashMap<String, Vec<KnownClaim>> = HashMap::new();
     let mut add = |entry: &KnownEntry, among: &[Case]| {
         if entry.proxy != name {

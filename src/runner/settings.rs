@@ -36,6 +36,8 @@ pub struct RunSettings {
     pub selection: RunSelection,
     /// The known findings of the project, in addition to those of the scenarios.
     pub known: Vec<KnownEntry>,
+    /// The name and the version of the proxy whose known findings apply; `None` for the tested one.
+    pub compared_as: Option<(String, Option<String>)>,
     /// Accepted snapshots.
     pub store: SnapshotStore,
     /// The folder for installed proxies.
@@ -88,7 +90,8 @@ impl ProxyChoice {
             return Ok(Self::Builtin(EmbeddedProxy::Reference));
         }
         let Some(name) = spec.strip_prefix("builtin:") else {
-            return Definition::find(spec, root).map(|definition| Self::Definition(Box::new(definition)));
+            let found = Definition::find(spec, root).and_then(Definition::settled);
+            return found.map(|definition| Self::Definition(Box::new(definition)));
         };
         let unknown = |detail: String| ProxyError::Unknown {
             spec: spec.to_owned(),

@@ -69,7 +69,7 @@ pub(crate) use proxy_settings::{Cooldown, ProxySettingRow, Setting};
 #[cfg(test)]
 pub(crate) use schema::{schema, schema_of, schema_settings};
 pub(crate) use sibling::{Sibling, SiblingKind, kin_by_id, siblings};
-pub(crate) use version_range::VersionRange;
+pub(crate) use version_range::{ProxyVersion, VersionRange};
 pub(crate) use words::EventForm;
 pub(crate) use words::words;
 pub use words::{Api, ErrorName, Level, Provider, Transport};

@@ -86,8 +86,19 @@ impl ProxyVersion {
         Some(version)
     }
 
+    /// Whether it is a preview or a development build.
+    pub(crate) fn is_preview(&self) -> bool {
+        self.preview.0 != Preview::Final || self.dev.0 == DevBuild::Yes
+    }
+
+    /// The first two numbers: releases with the same ones are a series.
+    pub(crate) fn series(&self) -> (u64, u64) {
+        let number = |i: usize| self.release.get(i).copied().unwrap_or_default();
+        (number(0), number(1))
+    }
+
     /// Whether the release begins with these numbers, as in `1.102.*`.
-    fn is_below(&self, release: &[u64]) -> bool {
+    pub(crate) fn is_below(&self, release: &[u64]) -> bool {
         let own = |i: usize| self.release.get(i).copied().unwrap_or_default();
         self.epoch == 0 && release.iter().enumerate().all(|(i, n)| own(i) == *n)
     }

@@ -116,6 +116,7 @@ pub async fn run_by(
         fail_fast: 0,
         selection: Default::default(),
         known: Vec::new(),
+        compared_as: None,
         store,
         cache: dir.path().join("cache"),
         work_dir: dir.path().join("work"),

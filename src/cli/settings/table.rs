@@ -32,7 +32,7 @@ pub(super) const SETTINGS: [SettingRow; 16] = [
         &["--proxy"],
         Some("UPFAULT_PROXY"),
         "`builtin`",
-        "what is tested: `builtin`, `builtin:DEFECT`, `NAME[@VERSION]`, a folder with a `proxy.yaml`, a URL",
+        "what is tested: `builtin`, `builtin:DEFECT`, `NAME[@VERSION][:VARIANT]`, a folder with a `proxy.yaml`, a URL",
     ),
     row(
         "listen",
@@ -130,7 +130,11 @@ pub(super) const SETTINGS: [SettingRow; 16] = [
 ];
 
 /// The options of `upfault run` that are not settings, with the reasons.
-pub(super) const NOT_SETTINGS: [(&str, &str); 9] = [
+pub(super) const NOT_SETTINGS: [(&str, &str); 13] = [
+    ("--set", "it changes one run; the `proxy` of the file can name a mode"),
+    ("--overlay", "it changes one run; the `proxy` of the file can name a mode"),
+    ("--config-overlay", "it changes one run; the `proxy` of the file can name a mode"),
+    ("--as", "it says for one run what its results are compared with"),
     ("--shard", "each machine runs another shard"),
     ("--accept", "it replaces the baseline, which must be a decision for one run"),
     ("--force", "it belongs to `--accept`"),
