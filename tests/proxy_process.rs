@@ -422,7 +422,7 @@ async fn an_installation_that_fails_is_tried_again_with_other_requirements() {
 }
 
 #[tokio::test]
-async fn a_command_that_does_not_depend_on_it_is_not_tried_again() {
+async fn a_command_without_another_form_runs_only_once() {
     let fixture = Fixture::yaml(
         "install: [[sh, -c, 'echo once >> ../count; exit 3']]\n\
          launch: {command: [sleep, '1000']}\nready: {get: /ready}\n",

@@ -20,6 +20,7 @@ mod list;
 mod literal_check;
 mod merge;
 mod mode_args;
+mod mode_choice;
 mod output;
 mod policy;
 mod print;

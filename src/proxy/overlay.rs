@@ -20,18 +20,18 @@ pub(super) struct SettingsOverlay {
     /// Whether its texts are templates.
     pub(super) is_template: bool,
     /// The folder of the user's own configuration, whose files it may name.
-    beside: Option<PathBuf>,
+    folder_of_own: Option<PathBuf>,
 }
 
 impl SettingsOverlay {
     /// Settings of a definition, whose texts are templates.
     pub(super) fn template(value: Map<String, Value>) -> Self {
-        Self { value: Value::Object(value), is_template: true, beside: None }
+        Self { value: Value::Object(value), is_template: true, folder_of_own: None }
     }
 
     /// Settings as a user wrote them.
     pub(super) fn literal(value: Map<String, Value>) -> Self {
-        Self { value: Value::Object(value), is_template: false, beside: None }
+        Self { value: Value::Object(value), is_template: false, folder_of_own: None }
     }
 
     /// Settings with one member: `a.b.c` is the member `c` of `b` of `a`. The text is a YAML value.
@@ -39,7 +39,7 @@ impl SettingsOverlay {
         let value = serde_saphyr::from_str(text).unwrap_or_else(|_| Value::from(text));
         let member = |value: Value, name: &str| Value::Object(Map::from_iter([(name.to_owned(), value)]));
         let value = path.rsplit('.').fold(value, member);
-        Self { value, is_template: false, beside: None }
+        Self { value, is_template: false, folder_of_own: None }
     }
 
     /// A whole configuration of the proxy that a user wrote. What the definition keeps for itself is removed. Returns the
@@ -54,14 +54,14 @@ impl SettingsOverlay {
         let notes =
             removed.map(|(path, reason)| format!("{}: `{path}` is not used: {reason}", file.display()));
         let notes = notes.collect();
-        let beside = std::path::absolute(file).ok().and_then(|file| Some(file.parent()?.to_owned()));
-        (Self { value, is_template: false, beside }, notes)
+        let folder_of_own = std::path::absolute(file).ok().and_then(|file| Some(file.parent()?.to_owned()));
+        (Self { value, is_template: false, folder_of_own }, notes)
     }
 
     /// Links the files that a user's own configuration names into the folder of the rendered configuration: those next to
     /// it whose name, without its extension, is the first part of a text (`my_callbacks.handler`, `./prompts/a.yaml`).
     pub(super) fn link_files(&self, work_dir: &Path) -> Result<(), ProxyError> {
-        let Some(folder) = &self.beside else { return Ok(()) };
+        let Some(folder) = &self.folder_of_own else { return Ok(()) };
         let mut names = Vec::new();
         first_parts(&self.value, &mut names);
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {

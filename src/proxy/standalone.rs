@@ -10,6 +10,7 @@ use super::{
     install::Installed,
     render::RenderContext,
     route::{InstanceSettings, ProxyRoute},
+    service::ServicePlaces,
     template::{self, TemplateContext},
 };
 
@@ -52,13 +53,17 @@ impl Definition {
     /// Returns the proxy with these routes. `ca` is the file with the certificate authority of upstreams that use TLS.
     ///
     /// # Errors
-    /// [`ProxyError::Invalid`] with the line in the template.
+    /// [`ProxyError::Invalid`] with the line in the template, or if its mode starts services.
     pub(crate) fn standalone(
         &self,
         routes: &[ProxyRoute],
         settings: InstanceSettings,
         ca: Option<&str>,
     ) -> Result<StandaloneProxy, ProxyError> {
+        if !self.mode.services.is_empty() {
+            let names: Vec<&str> = self.mode.services.keys().map(String::as_str).collect();
+            return Err(ProxyError::Invalid(format!("its mode starts services: {}", names.join(", "))));
+        }
         let (dir, here) = (PathBuf::from(DIR), PathBuf::from(HERE));
         let context = RenderContext {
             port: PORT,
@@ -68,7 +73,7 @@ impl Definition {
             here: here.clone(),
             ca: ca.map(PathBuf::from).unwrap_or_default(),
             work_dir: PathBuf::new(),
-            services: self.sample_services(),
+            services: ServicePlaces::new(),
         };
         let files = self.render(routes, &context)?;
         let values = self.context(routes, &context);

@@ -2,6 +2,7 @@
 
 mod atomic;
 mod attempts;
+mod bundled_set;
 mod compare;
 mod format;
 mod known;
@@ -18,6 +19,7 @@ mod tool_calls;
 mod verdict;
 mod volatile;
 
+pub(crate) use bundled_set::{bundled_files, bundled_folder, bundled_versions};
 pub(crate) use compare::{Difference, diff};
 pub(crate) use format::{CaseSnapshot, FindingLine, SnapshotFile};
 pub(crate) use known::KnownClaim;
@@ -29,9 +31,7 @@ pub(crate) use origin::SnapshotOrigin;
 pub(crate) use pending_case::{PendingCase, PendingSnapshot, ReviewEffect, by_cause};
 pub(crate) use redact::Redactor;
 pub(crate) use review::{has_snapshots, pending};
-pub(crate) use store::{
-    Recorded, SnapshotPlace, StoreError, bundled_files, bundled_folder, bundled_versions,
-};
+pub(crate) use store::{Recorded, SnapshotPlace, StoreError};
 pub use store::{SnapshotStore, WriteMode};
 pub(crate) use stored::without_secrets;
 pub(crate) use verdict::{Accepted, CaseVerdict, judge_case};

@@ -7,9 +7,10 @@ use std::{
 };
 
 use super::{
+    bundled_set::bundled,
     format::SnapshotFile,
     pending_case::{PendingCase, PendingSnapshot},
-    store::{StoreError, bundled, files, id_below, parse, read_if_there, remove_pending, write},
+    store::{StoreError, files, id_below, parse, read_if_there, remove_pending, write},
 };
 
 const PENDING: &str = ".snap.new";

@@ -8,10 +8,10 @@ use std::{
 
 use super::{
     atomic::write_atomically,
+    bundled_set::{bundled, has_bundled},
     compare::{same_behaviour, same_for_every_policy},
     format::{CaseSnapshot, Damage, SnapshotFile},
 };
-use crate::bundled::SNAPSHOTS;
 
 /// Which files may be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +121,7 @@ impl SnapshotStore {
     pub(crate) fn of_version(root: &Path, proxy: &str, version: Option<&str>, mode: WriteMode) -> Self {
         let own = version.map(|version| format!("{proxy}@{version}"));
         let on_disk = own.clone().filter(|own| root.join(own).is_dir());
-        let bundled = own.filter(|own| SNAPSHOTS.folders().contains(&own.as_str()));
+        let bundled = own.filter(|own| has_bundled(own));
         let bundled = Some(bundled.unwrap_or_else(|| proxy.to_owned()));
         Self { dir: root.join(on_disk.as_deref().unwrap_or(proxy)), mode, bundled }
     }
@@ -319,43 +319,6 @@ pub(super) fn remove_pending(root: &Path, path: &Path) -> Result<(), StoreError>
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(source) => Err(StoreError::Unwritable { path: path.to_owned(), source }),
     }
-}
-
-/// The bundled snapshots of a proxy: for each the path below the folder of the proxy, and the text.
-pub(crate) fn bundled_files(proxy: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
-    SNAPSHOTS
-        .files()
-        .filter_map(move |(path, text)| Some((path.strip_prefix(proxy)?.strip_prefix('/')?, text)))
-}
-
-/// The versions of a proxy of which snapshots are bundled.
-pub(crate) fn bundled_versions(proxy: &str) -> BTreeSet<String> {
-    recorded(proxy).map(|(_, version)| version).collect()
-}
-
-/// The folder of the bundled snapshots that this version of a proxy recorded.
-pub(crate) fn bundled_folder(proxy: &str, version: &str) -> Option<String> {
-    recorded(proxy).find(|(_, recorded)| recorded == version).map(|(folder, _)| folder.to_owned())
-}
-
-/// The folders of bundled snapshots of a proxy, each with the version that its files name.
-fn recorded(proxy: &str) -> impl Iterator<Item = (&'static str, String)> {
-    SNAPSHOTS.folders().into_iter().filter_map(move |folder| {
-        if folder.split('@').next() != Some(proxy) {
-            return None;
-        }
-        // All files of a folder are recorded by one version.
-        let file = SnapshotFile::parse(bundled_files(folder).next()?.1).ok()?;
-        let title = file.origin.proxies.into_iter().next()?;
-        Some((folder, title.strip_prefix(proxy)?.trim().to_owned()))
-    })
-}
-
-/// The bundled snapshot of a scenario: its path for messages, and its text.
-pub(super) fn bundled(proxy: &Path, scenario: &str) -> Option<(PathBuf, &'static str)> {
-    let path = format!("{}/{scenario}.snap", proxy.display());
-    let text = SNAPSHOTS.get(&path)?;
-    Some((Path::new("(bundled) snapshots").join(path), text))
 }
 
 pub(super) fn read_if_there(path: &Path) -> Result<Option<String>, StoreError> {
