@@ -93,6 +93,12 @@ impl MockCase {
         Ok(Self { identity, combination, deployments: places, turns, seed, account, stop, keep, run })
     }
 
+    /// Whether it belongs to a run, in which a proxy may look at its upstreams. Mocks for unknown clients treat every
+    /// request as an attempt.
+    pub(super) fn answers_discovery(&self) -> bool {
+        self.keep == LedgerMode::Everything
+    }
+
     /// Returns the current run, and starts it if there is none.
     pub(super) fn run(&self) -> Arc<Run> {
         if let RunState::Running(run) = &*self.run.read().unwrap_or_else(PoisonError::into_inner) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use tokio::{io::AsyncReadExt, time::Instant};
 
 use super::{
@@ -12,6 +12,7 @@ use super::{
     attempt_recorder::AttemptRecorder,
     case::MockCase,
     connection_turn::{ConnectionTurn, DeploymentPort},
+    discovery,
     http1_connection::{CompleteRequest, Http1Connection, NoRequest},
     http1_sink::{AfterReply, Http1Sink},
     http1_writer::write_response,
@@ -46,6 +47,7 @@ pub(super) async fn serve(
         let after = match decided {
             Ok(Decided::Reply(reply)) => Box::pin(reply.perform(connection)).await,
             Ok(Decided::Prepared(answer)) => answer.send(connection).await,
+            Ok(Decided::Look(response, form)) => Box::pin(write(connection, &response, form)).await,
             Ok(Decided::Other(request, form)) => Box::pin(respond(connection, shared, request, form)).await,
             Err(reason) => return Box::pin(end(connection, shared, door, reason)).await,
         };
@@ -62,6 +64,8 @@ enum Decided {
     Reply(PlannedReply),
     /// A prepared reply of a deployment.
     Prepared(PreparedAnswer),
+    /// The response to a request that only looks at a deployment.
+    Look(Response<Bytes>, ReplyForm),
     /// A request for a path that belongs to no case; `None` if it cannot be represented.
     Other(Option<Request<Option<Bytes>>>, ReplyForm),
 }
@@ -89,6 +93,9 @@ fn decide(
     let Some((case, deployment, rest)) = found else {
         return Decided::Other(owned(request), head.form);
     };
+    if let Some(response) = discovery::answer(&case, deployment, head.method, rest) {
+        return Decided::Look(response, head.form);
+    }
     let claim = visit.and_then(|visit| visit.take(&case, deployment));
     let asking = PendingRequest {
         method: head.method,
@@ -185,7 +192,7 @@ async fn refuse_next(connection: Http1Connection, case: &MockCase, run: &Run, de
 
 /// Answers a request for a path that belongs to no case.
 async fn respond(
-    mut connection: Http1Connection,
+    connection: Http1Connection,
     shared: &ServerState,
     request: Option<Request<Option<Bytes>>>,
     form: ReplyForm,
@@ -204,7 +211,16 @@ async fn respond(
             )
         }
     };
-    let last = write_response(&response, form, &mut connection.due);
+    write(connection, &response, form).await
+}
+
+/// Sends a response that does not come from a turn.
+async fn write(
+    mut connection: Http1Connection,
+    response: &Response<Bytes>,
+    form: ReplyForm,
+) -> Result<AfterReply, ClientLeft> {
+    let last = write_response(response, form, &mut connection.due);
     connection.flush().await?;
     if last {
         connection.socket.close().await;

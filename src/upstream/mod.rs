@@ -17,6 +17,7 @@ mod delay_clock;
 mod deployment;
 mod deployment_port;
 mod deployment_turns;
+mod discovery;
 mod fallback;
 mod http1;
 mod http1_connection;

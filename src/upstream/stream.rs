@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::{
     answer::{PendingRequest, enter, no_mock},
     connection_turn::ConnectionTurn,
+    discovery,
     http2_sink::{Http2Sink, OF_CONNECTIONS, StreamClose, adapt_head, send},
     performer::perform,
     server_state::ServerState,
@@ -35,6 +36,10 @@ pub(super) async fn answer(
         say(out, response).await;
         return StreamClose::Over;
     };
+    if let Some(response) = discovery::answer(&case, deployment, parts.method.as_str(), rest) {
+        say(out, response).await;
+        return StreamClose::Over;
+    }
     let claim = visit.and_then(|visit| visit.take(&case, deployment));
     let head = head_text(&parts);
     let headers: Vec<_> = parts

@@ -3,6 +3,7 @@ mod admission;
 mod broken;
 mod client;
 mod connection;
+mod discovery;
 mod http1;
 mod http2;
 mod reply;

@@ -1,0 +1,64 @@
+//! Requests of a proxy that looks at an upstream before it uses it.
+
+use std::sync::Arc;
+
+use tokio::io::AsyncWriteExt;
+
+use super::{
+    super::{Armed, Upstream},
+    stage::{arm, chat, drain, last, ok, send},
+};
+use crate::{
+    observation::Identity,
+    scenario::{Api, Combination, Provider, Transport},
+};
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: mock\r\n\r\n")
+}
+
+#[tokio::test]
+async fn a_look_at_an_upstream_is_not_an_attempt_and_consumes_no_turn() {
+    let upstream = Upstream::start().await.unwrap();
+    let case = arm(&upstream, "tok", vec![ok(vec![])]);
+    let mut socket = send(upstream.address(), &get("/tok/main/health")).await;
+    for path in ["/tok/main/v1/models", "/tok/main/v1/models/upfault-tok-main", "/tok/main/get_model_info"] {
+        socket.write_all(get(path).as_bytes()).await.unwrap();
+    }
+    socket.write_all(last(&get("/tok/main")).as_bytes()).await.unwrap();
+    let (text, _) = drain(&mut socket).await;
+    assert_eq!(text.matches("HTTP/1.1 200 ").count(), 5, "{text}");
+    assert_eq!(text.matches(r#""id":"upfault-tok-main""#).count(), 2, "{text}");
+    assert_eq!(case.attempts().len(), 0);
+    let mut socket = send(upstream.address(), &last(&chat(false))).await;
+    drain(&mut socket).await.1.unwrap();
+    assert_eq!(case.attempts().iter().map(|attempt| attempt.n).collect::<Vec<_>>(), [1]);
+}
+
+#[tokio::test]
+async fn an_unknown_model_and_other_methods_are_attempts() {
+    let upstream = Upstream::start().await.unwrap();
+    let case = arm(&upstream, "tok", vec![ok(vec![])]);
+    let mut socket = send(upstream.address(), &get("/tok/main/v1/models/other")).await;
+    let post = chat(false).replace("/v1/chat/completions", "/health");
+    socket.write_all(last(&post).as_bytes()).await.unwrap();
+    drain(&mut socket).await.1.unwrap();
+    assert_eq!(case.attempts().len(), 2);
+}
+
+#[tokio::test]
+async fn mocks_for_unknown_clients_answer_with_their_turns() {
+    let upstream = Upstream::start().await.unwrap();
+    let armed = Armed {
+        identity: Identity { token: "tok".into() },
+        combination: Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false },
+        deployments: Arc::new([("main".into(), vec![ok(vec![])])].into()),
+        transport: Transport::Plain,
+        account: None,
+        seed: 1,
+    };
+    let _case = upstream.arm_stateless(armed).unwrap();
+    let mut socket = send(upstream.address(), &last(&get("/tok/main/health"))).await;
+    let (text, _) = drain(&mut socket).await;
+    assert!(!text.starts_with("HTTP/1.1 200"), "{text}");
+}
