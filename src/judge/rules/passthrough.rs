@@ -11,7 +11,7 @@ use crate::{
         trace::hop_by_hop,
     },
     observation::{Attempt, AttemptEnd, Response, ResponseBody, ResponseEnd, excerpt},
-    scenario::{Fault, Level},
+    scenario::{Fault, FaultNeed, Level, ReplyPart},
 };
 
 const PASSED_THROUGH: Scope = Scope::CALLS.only(&[PassThrough]);
@@ -92,6 +92,14 @@ fn is_whole(attempt: &Attempt) -> bool {
     attempt.end == AttemptEnd::Finished && attempt.sent.broken_after.is_none()
 }
 
+/// Whether the upstream sent a complete HTTP message, although its content is broken or bytes follow that do not belong to
+/// it: a proxy that does not read content forwards such a message as complete.
+fn is_whole_message(attempt: &Attempt) -> bool {
+    let mut faults = attempt.turn.iter().flat_map(|turn| &turn.faults);
+    attempt.end == AttemptEnd::Finished
+        && faults.any(|fault| fault.changes(ReplyPart::NextReply) || fault.needs(FaultNeed::AwsEventStream))
+}
+
 /// The upstream's and the proxy's response, if they have the same status; otherwise `passthrough.status` reports the
 /// difference.
 fn pair<'a>(facts: &Facts<'a>) -> Option<(&'a Attempt, &'a Response)> {
@@ -109,7 +117,8 @@ fn status(facts: &Facts<'_>) -> Option<RuleOutcome> {
 }
 
 fn content_type(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    let (attempt, answer) = pair(facts)?;
+    // A response without a body does not need the type of one (RFC 9110 section 15.4.5).
+    let (attempt, answer) = pair(facts).filter(|(_, answer)| !matches!(answer.status, 204 | 304))?;
     let (sent, got) = (attempt.sent.header("content-type"), answer.header("content-type"));
     RuleOutcome::check(sent == got, || {
         let shown = |kind: Option<&str>| {
@@ -152,7 +161,7 @@ fn shown(text: &str, bytes: u64) -> String {
 
 fn cut_stays_cut(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let (attempt, answer) = pair(facts)?;
-    if is_whole(attempt) {
+    if is_whole(attempt) || is_whole_message(attempt) {
         return None;
     }
     let is_reported = facts.response.stream().is_some_and(|stream| !stream.errors.is_empty());

@@ -6,6 +6,7 @@ use super::{every_rule::RuleExample, seen::*};
 use crate::{
     judge::{self, Policy},
     observation::{AttemptEnd, ResponseEnd},
+    scenario::{EventStreamFault, Fault, Http1Fault, Point},
 };
 
 fn passed() -> ObservationBuilder {
@@ -64,6 +65,16 @@ pub(super) fn examples() -> Vec<RuleExample> {
 
 fn broken(seen: &ObservationBuilder) -> Vec<String> {
     judge::judge(&seen.observation, &[], &Policy::default()).into_iter().map(|finding| finding.rule).collect()
+}
+
+#[test]
+fn a_complete_message_with_broken_content_or_with_bytes_after_it_may_be_passed_on_as_complete() {
+    let corrupt = EventStreamFault::BadMessageCrc { at: Point::AfterEvents(1) };
+    for fault in [Fault::Http1(Http1Fault::ShortContentLength), Fault::EventStream(corrupt)] {
+        let seen = passed_stream().tried(events(&[ONE])).received(events(&[ONE]));
+        let seen = seen.with_fault(fault.clone()).attempt(|attempt| attempt.sent.broken_after = Some(3));
+        assert_eq!(broken(&seen), Vec::<String>::new(), "{fault}");
+    }
 }
 
 #[test]
