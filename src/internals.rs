@@ -1,7 +1,7 @@
 //! What the tests and benches of this crate use of its modules.
 
 pub mod builtin {
-    pub use crate::builtin::{Defect, EmbeddedProxy, HonestVariant, lacks};
+    pub use crate::builtin::{Defect, EmbeddedProxy, HonestVariant};
 }
 pub mod event {
     pub use crate::event::{CaseReport, Event, LogSecret};

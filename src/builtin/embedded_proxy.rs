@@ -4,9 +4,11 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use super::{
     defects::{Defect, UnknownDefect},
+    dialect,
     extension::{Extension, Unextended},
     variants::HonestVariant,
 };
+use crate::scenario::Case;
 
 /// The embedded proxy: as it is, in another honest form, or with a defect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,6 +35,18 @@ impl EmbeddedProxy {
     /// Whether it ends or blocks the process, so that it must run in a separate one.
     pub fn stops_the_process(self) -> bool {
         matches!(self, Self::Defective(defect) if defect.stops_the_process())
+    }
+
+    /// The case as the proxy can run it.
+    ///
+    /// # Errors
+    /// The reason why it cannot.
+    pub fn fitted(self, case: &Case) -> Result<Case, String> {
+        let case = match self {
+            Self::Variant(variant) => variant.fitted(case),
+            Self::Reference | Self::Defective(_) => case.clone(),
+        };
+        dialect::lacks(&case.combination, &case.scenario.proxy).map_or(Ok(case), Err)
     }
 
     pub(super) fn extension(self) -> Arc<dyn Extension> {

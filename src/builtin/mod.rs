@@ -50,7 +50,6 @@ mod variants;
 mod tests;
 
 pub use defects::Defect;
-pub use dialect::lacks;
 pub use embedded_proxy::EmbeddedProxy;
 pub(crate) use own_process::OwnProcess;
 pub(crate) use passed_body::pass_through_path;

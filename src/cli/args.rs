@@ -331,6 +331,8 @@ pub(crate) enum ProxyCommand {
 pub(crate) enum SchemaOf {
     /// A scenario file
     Scenario,
+    /// A proxy definition, `proxy.yaml`
+    Proxy,
     /// The JSON report
     Report,
     /// The JSON report of `upfault compare`

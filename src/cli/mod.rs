@@ -26,6 +26,7 @@ mod policy;
 mod print;
 mod project;
 mod proxy;
+mod proxy_list;
 mod proxy_versions;
 mod report_to;
 mod repro;

@@ -6,11 +6,10 @@ use std::{
 };
 
 use super::{
-    args::ProxyCommand, context::CliContext, failure::Failure, interrupt::terminated, print,
+    args::ProxyCommand, context::CliContext, failure::Failure, interrupt::terminated, print, proxy_list,
     proxy_versions::versions, run::note_mode, select, settings::Settings,
 };
 use crate::{
-    builtin::{Defect, HonestVariant},
     proxy::{Definition, RenderContext},
     report::{EXIT_INTERRUPTED, EXIT_OK, EXIT_PROXY},
     runner,
@@ -39,7 +38,7 @@ pub(super) fn proxy(context: &CliContext, command: ProxyCommand) -> Result<u8, F
         )));
     }
     match command {
-        ProxyCommand::List => list(context),
+        ProxyCommand::List => proxy_list::list(context),
         ProxyCommand::Show { proxy } => show(context, &proxy),
         ProxyCommand::Versions { proxy, all, series } => versions(context, &proxy, (!all).then_some(series)),
         ProxyCommand::Install { proxy } => install(context, &proxy),
@@ -51,24 +50,6 @@ pub(super) fn proxy(context: &CliContext, command: ProxyCommand) -> Result<u8, F
         }
         ProxyCommand::Doctor { proxy } => doctor(context, proxy.as_deref()),
     }
-}
-
-fn list(context: &CliContext) -> Result<u8, Failure> {
-    let mut text = String::from("builtin  the embedded proxy, without defects\n");
-    for bundled in Definition::bundled() {
-        let _ = writeln!(text, "{}  {} (default version {})", bundled.name, bundled.summary, bundled.version);
-    }
-    let width = Defect::ALL.iter().map(|defect| defect.as_str().len()).max().unwrap_or(0);
-    text.push_str("\nThe embedded proxy in another honest form:\n");
-    for variant in HonestVariant::ALL {
-        let _ = writeln!(text, "builtin:{:width$}  {}", variant.as_str(), variant.summary());
-    }
-    text.push_str("\nThe embedded proxy with one defect:\n");
-    for defect in Defect::ALL {
-        let _ = writeln!(text, "builtin:{:width$}  {}", defect.as_str(), defect.summary());
-    }
-    print::fitted(&text, context.width)?;
-    Ok(EXIT_OK)
 }
 
 fn show(context: &CliContext, spec: &str) -> Result<u8, Failure> {
@@ -138,6 +119,21 @@ fn render(
     note_mode(&definition);
     let routes = runner::static_routes(cases, &definition, listen, seed);
     let files = definition.render(&routes, &RenderContext::sample_of(&definition))?;
+    if routes.is_empty() {
+        print::note(&format!(
+            "no selected case can run with {} while it is already running, so its configuration has no routes\n\
+             help: `{}` says why each case is skipped",
+            definition.title(),
+            shell::command(&["upfault", "run", "--proxy", spec, "-vv"])
+        ));
+    }
+    if files.is_empty() {
+        return Err(Failure::Usage(format!(
+            "there is nothing to render: {} has no configuration files\nhelp: `launch` in {} contains all of its configuration",
+            definition.title(),
+            definition.file()
+        )));
+    }
     let several = files.len() > 1;
     let mut text = String::new();
     for (name, content) in files {

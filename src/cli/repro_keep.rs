@@ -50,6 +50,7 @@ pub(super) async fn keep(
         let deployment = armed.deployments.iter().find(|deployment| deployment.name == name);
         deployment.map(|deployment| deployment.base_url.clone()).unwrap_or_default()
     };
+    let case = &definition.fitted(case).map_err(Failure::Usage)?;
     let routes = runner::routes(case, &repro_script::identity(), url);
     let ca = folder.join("kept-ca.pem");
     let written = server.mocks().ca_pem().and_then(|pem| std::fs::write(&ca, pem));

@@ -120,6 +120,7 @@ pub(super) fn steps(
         return Err("curl cannot hold a WebSocket session".to_owned());
     }
     let mock = mock(case, report)?;
+    let case = &definition.fitted(case)?;
     let places = ReproPlaces::default();
     let urls = base_urls(case, places.mock).map_err(|error| error.to_string())?;
     let routes = runner::routes(case, &identity(), |name| urls[name].clone());

@@ -7,6 +7,7 @@ use crate::{bundled::SCHEMAS, report};
 pub(super) fn schema(of: SchemaOf) -> Result<u8, Failure> {
     let file = match of {
         SchemaOf::Scenario => "scenario.schema.json",
+        SchemaOf::Proxy => "proxy.schema.json",
         SchemaOf::Settings => "upfault.schema.json",
         SchemaOf::Openapi => "openapi.json",
         SchemaOf::Selftest => "selftest.schema.json",

@@ -11,7 +11,16 @@ use std::{
 /// The most that is read of what a command prints. The releases of a proxy are a few kilobytes.
 const LIMIT: u64 = 4 << 20;
 
-/// Returns what the command prints on standard output.
+/// What a command has printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Printed {
+    /// On standard output.
+    pub(super) out: String,
+    /// On standard error.
+    pub(super) err: String,
+}
+
+/// Runs a command and returns what it prints.
 ///
 /// # Errors
 ///
@@ -21,7 +30,7 @@ pub(super) fn output(
     command: &[String],
     environment: Option<Vec<(OsString, OsString)>>,
     patience: Duration,
-) -> Result<String, String> {
+) -> Result<Printed, String> {
     let (program, arguments) = command.split_first().ok_or("is empty")?;
     let cannot = |error: std::io::Error| format!("cannot run: {error}");
     let (out, err) = (tempfile::tempfile().map_err(cannot)?, tempfile::tempfile().map_err(cannot)?);
@@ -51,7 +60,7 @@ pub(super) fn output(
         let end: Vec<String> = end.into_iter().rev().map(|line| format!("  {line}")).collect();
         return Err(format!("{}\n{}", super::process::how(status), end.join("\n")));
     }
-    Ok(text(out))
+    Ok(Printed { out: text(out), err: text(err) })
 }
 
 fn text(mut file: File) -> String {
@@ -65,14 +74,15 @@ fn text(mut file: File) -> String {
 mod tests {
     use super::*;
 
-    fn said(script: &str, patience: Duration) -> Result<String, String> {
+    fn said(script: &str, patience: Duration) -> Result<Printed, String> {
         output(&["sh", "-c", script].map(str::to_owned), None, patience)
     }
 
     #[test]
     fn a_failed_command_is_described_with_the_end_of_its_messages() {
         let patience = Duration::from_secs(60);
-        assert_eq!(said("echo out; echo err >&2", patience).unwrap(), "out\n");
+        let printed = Printed { out: "out\n".to_owned(), err: "err\n".to_owned() };
+        assert_eq!(said("echo out; echo err >&2", patience).unwrap(), printed);
         assert_eq!(said("echo why >&2; exit 3", patience).unwrap_err(), "exited with code 3\n  why");
         assert_eq!(said("exec sleep 100", Duration::ZERO).unwrap_err(), "took longer than 0s");
         assert!(output(&["/no/such/program".to_owned()], None, patience).unwrap_err().contains("cannot run"));

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
+use indexmap::IndexMap;
+
 use super::{
-    definition::{Definition, FileTemplate, LOCAL_VERSION},
-    document::{CallerAuth, Document, ReleasesDocument, Text},
-    error::{ProxyError, at, yaml_error},
+    definition::{Definition, FileTemplate, LOCAL_VERSION, RouteFileTemplate},
+    document::{CallerAuth, Document, ReleasesDocument, SettingChoice, Width},
+    error::{ProxyError, at, position, yaml_error},
+    fixed::FixedSettings,
     mode::ProxyMode,
     render::{self, RenderContext},
     route::InstanceSettings,
     source::{DefinitionSource, FILE},
-    template::{self, REQUEST_VARIABLES, VARIABLES},
-    variant,
+    template::{self, REQUEST_VARIABLES, ROUTE_VARIABLES, VARIABLES},
+    text::{LaunchWord, Text},
 };
 use crate::scenario::ProxySettings;
 
@@ -34,12 +37,8 @@ pub(super) fn load(source: DefinitionSource, version: Option<&str>) -> Result<De
     }
     let command = &document.launch.command;
     if command.value.is_empty() {
-        let place = command.referenced;
-        return mistake(
-            usize::try_from(place.line()).unwrap_or(0),
-            usize::try_from(place.column()).unwrap_or(0),
-            "the launch command is empty",
-        );
+        let (line, column) = position(command.referenced);
+        return mistake(line, column, "the launch command is empty");
     }
 
     let mut templates: Vec<FileTemplate> = Vec::new();
@@ -71,28 +70,69 @@ pub(super) fn load(source: DefinitionSource, version: Option<&str>) -> Result<De
         });
     }
 
+    let mut route_templates = Vec::new();
+    for (target, template) in &document.launch.each_route.files {
+        let Text { source: template, line, column } = Text::from(template.clone());
+        let text = match source.read(&template) {
+            Ok(text) => text,
+            Err(error) => {
+                return mistake(line, column, &format!("cannot read the template `{template}`: {error}"));
+            }
+        };
+        let target = Text { source: target.clone(), line, column };
+        route_templates.push(RouteFileTemplate { target, shown: source.display(&template), text });
+    }
+
+    let ready = &document.ready;
+    if ready.get.is_none() && !ready.tcp && ready.log.is_none() {
+        return mistake(0, 0, "`ready` needs `get`, `tcp` or `log`: otherwise a start never ends");
+    }
+    if ready.get.is_none() && (ready.body.is_some() || !ready.headers.is_empty()) {
+        return mistake(0, 0, "`ready.headers` and `ready.body` need the response to `ready.get`");
+    }
+
     let environment = template::environment(&source);
     let mut known: Vec<&str> = VARIABLES.to_vec();
     known.extend(document.files.keys().map(String::as_str));
     for file in &templates {
-        template::check(&environment, &file.text, &known).map_err(|(line, message)| {
-            ProxyError::Invalid(at(&file.shown, &file.text, line.unwrap_or(0), 1, &message))
-        })?;
+        check_file(&environment, &file.shown, &file.text, &known)?;
     }
-    let mut wide = known.clone();
-    wide.retain(|name| *name != "routes");
-    wide.extend(REQUEST_VARIABLES);
-    for (text, within_request) in texts(&document) {
-        if let Err((_, message)) =
-            template::check(&environment, &text.source, if within_request { &wide } else { &known })
-        {
-            return mistake(text.line, text.column, &message);
+    let with = |more: &[&'static str]| -> Vec<&str> { known.iter().chain(more).copied().collect() };
+    let (of_route, of_request) = (with(ROUTE_VARIABLES), with(REQUEST_VARIABLES));
+    for file in &route_templates {
+        check_file(&environment, &file.shown, &file.text, &of_route)?;
+    }
+    for (text, scope) in texts(&document) {
+        let known = match scope {
+            TextScope::Definition => &known,
+            TextScope::Route => &of_route,
+            TextScope::Request => &of_request,
+        };
+        if let Err((place, message)) = template::check(&environment, &text.source, known) {
+            return Err(template::invalid_text(&source, text, place, &message));
         }
+    }
+    for variant in document.variants.values() {
+        variant.check(&file, &yaml, &known)?;
     }
 
     let default = document.version.clone().unwrap_or_else(|| LOCAL_VERSION.to_owned());
     let version = version.map_or(default, str::to_owned);
-    let mut settings = document.settings.clone();
+    let (mut settings, mut fixed) = (IndexMap::new(), FixedSettings::default());
+    for (setting, choice) in &document.settings {
+        let width = match &choice.value {
+            SettingChoice::Route => Width::Route,
+            SettingChoice::Instance => Width::Instance,
+            SettingChoice::Fixed(value) => {
+                if let Err(message) = fixed.add(*setting, value) {
+                    let (line, column) = position(choice.referenced);
+                    return mistake(line, column, &message);
+                }
+                continue;
+            }
+        };
+        settings.insert(*setting, width);
+    }
     if let Some(without) = document.without.get(&version) {
         settings.retain(|setting, _| !without.contains_key(setting));
     }
@@ -100,12 +140,15 @@ pub(super) fn load(source: DefinitionSource, version: Option<&str>) -> Result<De
         name: name.source,
         summary: document.summary.clone(),
         homepage: document.homepage.clone(),
+        language: document.language.clone(),
         apis: document.apis.clone(),
         settings,
+        fixed,
         needs: document.needs.clone(),
         pins: document.versions.get(&version).cloned().unwrap_or_default(),
         version,
         templates,
+        route_templates,
         document: Arc::new(document),
         source,
         mode: ProxyMode::default(),
@@ -119,10 +162,7 @@ pub(super) fn load(source: DefinitionSource, version: Option<&str>) -> Result<De
     for settings in [InstanceSettings::default(), everything] {
         render::rehearse(&definition, &RenderContext { settings, ..RenderContext::sample() })?;
     }
-    for (name, variant) in &definition.document.variants {
-        let files = definition.document.files.keys().map(String::as_str);
-        let known: Vec<&str> = VARIABLES.iter().copied().chain(files).collect();
-        variant::check(variant, &format!("{file}: variant {name}"), &known)?;
+    for variant in definition.document.variants.values() {
         let mut mode = ProxyMode::default();
         mode.add(variant.clone());
         let definition = definition.clone().with_mode(mode)?;
@@ -139,26 +179,51 @@ pub(super) fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
-/// Returns every template of proxy.yaml, and whether it can use the variables of a request.
-fn texts(document: &Document) -> Vec<(&Text, bool)> {
-    let mut texts: Vec<(&Text, bool)> = document.install.iter().flatten().map(|text| (text, false)).collect();
-    texts.extend(document.releases.iter().flat_map(ReleasesDocument::texts).map(|text| (text, false)));
-    texts.extend(document.install_help.iter().map(|text| (text, false)));
-    texts.extend(document.launch.command.value.iter().map(|text| (text, false)));
-    texts.extend(document.launch.env.values().map(|text| (text, false)));
-    texts.push((&document.ready.get, false));
-    let repro = &document.repro;
-    let words = repro.command.iter().chain(repro.versions.values().flatten());
-    texts.extend(words.map(|text| (text, false)));
+/// The variables that a template can use, in addition to those of every template.
+#[derive(Debug, Clone, Copy)]
+enum TextScope {
+    Definition,
+    Route,
+    Request,
+}
+
+/// Checks a template file.
+fn check_file(
+    environment: &minijinja::Environment<'_>,
+    shown: &str,
+    text: &str,
+    known: &[&str],
+) -> Result<(), ProxyError> {
+    template::check(environment, text, known)
+        .map_err(|((line, column), message)| ProxyError::Invalid(at(shown, text, line, column, &message)))
+}
+
+/// Returns every template of proxy.yaml outside of variants, and which variables it can use.
+fn texts<'d>(document: &'d Document) -> Vec<(&'d Text, TextScope)> {
+    use TextScope::{Definition, Request, Route};
+    let Document { launch, repro, request, .. } = document;
+    let mut texts: Vec<(&'d Text, TextScope)> = Vec::new();
+    let mut add = |scope, more: &mut dyn Iterator<Item = &'d Text>| {
+        texts.extend(more.map(|text| (text, scope)));
+    };
+    add(Definition, &mut document.install.iter().flatten());
+    add(Definition, &mut document.releases.iter().flat_map(ReleasesDocument::texts));
+    add(Definition, &mut document.install_help.iter());
+    for (words, of_route) in launch.command.value.iter().map(LaunchWord::texts) {
+        add(if of_route { Route } else { Definition }, &mut words.iter());
+    }
+    add(Definition, &mut launch.env.values());
+    add(Route, &mut launch.each_route.env.values());
+    add(Definition, &mut document.ready.get.iter());
+    add(Definition, &mut repro.command.iter().chain(repro.versions.values().flatten()));
     match &document.auth {
-        Some(CallerAuth::Bearer(text)) => texts.push((text, false)),
-        Some(CallerAuth::Headers(headers)) => texts.extend(headers.values().map(|text| (text, false))),
+        Some(CallerAuth::Bearer(text)) => add(Definition, &mut std::iter::once(text)),
+        Some(CallerAuth::Headers(headers)) => add(Definition, &mut headers.values()),
         None => {}
     }
-    texts.extend(document.paths.values().map(|text| (text, true)));
-    texts.extend(document.request.headers.values().map(|text| (text, true)));
-    texts.extend(document.request.path.iter().map(|text| (text, true)));
-    texts.extend(document.pass_through.iter().map(|passing| (&passing.path, true)));
+    add(Request, &mut document.paths.values());
+    add(Request, &mut request.headers.values().chain(&request.path));
+    add(Request, &mut document.pass_through.iter().map(|passing| &passing.path));
     texts
 }
 
@@ -166,7 +231,10 @@ fn texts(document: &Document) -> Vec<(&Text, bool)> {
 mod tests {
     use std::fs;
 
-    use super::*;
+    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+    use super::{super::extension::ExtensionDocument, *};
+    use crate::scenario::schema_of;
 
     /// Loads a definition whose proxy.yaml ends with `rest`, with one template file. Returns the error
     /// message, or `loaded`.
@@ -195,7 +263,7 @@ mod tests {
     #[test]
     fn an_unknown_key_is_shown_with_its_place() {
         insta::assert_snapshot!(with("instal: []"), @"
-        proxy.yaml:3:1: unknown field `instal`, expected one of name, summary, homepage, version, versions, apis, lacks, settings, retries, without, needs, install, install_help, releases, files, launch, ready, auth, paths, request, pass_through, caches, volatile, variants, keeps, repro; did you mean `install`?
+        proxy.yaml:3:1: unknown field `instal`, expected one of name, summary, homepage, language, version, versions, apis, lacks, settings, without, needs, install, install_help, releases, files, launch, ready, auth, paths, request, pass_through, caches, volatile, variants, keeps, repro; did you mean `install`?
           |
         3 | instal: []
           | ^
@@ -266,20 +334,20 @@ mod tests {
     #[test]
     fn an_unknown_variable_is_shown_with_the_nearest_one() {
         insta::assert_snapshot!(with("install: [[sh, -c, 'ls {{ dirr }}']]"), @"
-        proxy.yaml:3:20: unknown variable `dirr` in a template; did you mean `dir`?
+        proxy.yaml:3:27: unknown variable `dirr` in a template; did you mean `dir`?
           |
         3 | install: [[sh, -c, 'ls {{ dirr }}']]
-          |                    ^
+          |                           ^
         ");
     }
 
     #[test]
     fn a_variable_that_has_no_value_yet_is_refused_before_anything_runs() {
         insta::assert_snapshot!(with("install: [[sh, -c, 'ls {{ port }}']]"), @"
-        proxy.yaml:3:20: undefined value: `port` is undefined
+        proxy.yaml:3:27: undefined value: `port` is undefined
           |
         3 | install: [[sh, -c, 'ls {{ port }}']]
-          |                    ^
+          |                           ^
         ");
     }
 
@@ -287,10 +355,10 @@ mod tests {
     fn a_template_that_does_not_compile_is_shown_with_its_line() {
         insta::assert_snapshot!(
             said(&format!("apis: {{}}\n{REST}"), "a: 1\n{% for r in routes %}\nb: 2\n{% endif %}"), @"
-        config.j2:4:1: syntax error: unknown statement endif
+        config.j2:4:4: syntax error: unknown statement endif
           |
         4 | {% endif %}
-          | ^
+          |    ^
         ");
     }
 
@@ -298,10 +366,10 @@ mod tests {
     fn a_misspelt_field_of_a_route_is_found_at_load() {
         insta::assert_snapshot!(
             said(&format!("apis: {{}}\n{REST}"), "a: 1\n{% for r in routes %}\nb: {{ r.basurl }}\n{% endfor %}"), @"
-        config.j2:3:1: undefined value: `r.basurl` is undefined
+        config.j2:3:7: undefined value: `r.basurl` is undefined
           |
         3 | b: {{ r.basurl }}
-          | ^
+          |       ^
         ");
     }
 
@@ -342,6 +410,175 @@ mod tests {
         .unwrap();
         let error = load(DefinitionSource::Disk(folder.path().to_owned()), None).unwrap_err();
         assert!(error.to_string().contains("a name may contain only"), "{error}");
+    }
+
+    /// Either form of proxy.yaml.
+    struct AnyDefinition;
+
+    impl JsonSchema for AnyDefinition {
+        fn schema_name() -> std::borrow::Cow<'static, str> {
+            "Definition".into()
+        }
+
+        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+            let forms =
+                [generator.subschema_for::<Document>(), generator.subschema_for::<ExtensionDocument>()];
+            json_schema!({"description": "A proxy definition, `proxy.yaml`.", "anyOf": forms})
+        }
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "`just schema` sets a variable to update the file")]
+    fn the_schema_in_the_repository_is_up_to_date_and_accepts_the_bundled_definitions() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let (path, schema) = (root.join("schema/proxy.schema.json"), schema_of::<AnyDefinition>());
+        if std::env::var_os("UPDATE_SCHEMA").is_some() {
+            fs::write(&path, &schema).unwrap();
+        }
+        let stored = fs::read_to_string(&path).unwrap_or_default();
+        assert!(stored == schema, "schema/proxy.schema.json is stale: run `just schema`");
+        let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        for folder in fs::read_dir(root.join("proxies")).unwrap() {
+            let path = folder.unwrap().path().join(FILE);
+            let value: serde_json::Value =
+                serde_saphyr::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+            if let Err(error) = validator.validate(&value) {
+                panic!("{}: {error}", path.display());
+            };
+        }
+    }
+
+    #[test]
+    fn the_definitions_in_the_documentation_load() {
+        let docs = include_str!("../../docs/proxies.md");
+        let blocks: Vec<&str> =
+            docs.split("```yaml proxy\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert!(blocks.len() >= 3);
+        for block in blocks {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join(FILE), block).unwrap();
+            for template in ["config.json.j2", "forwarder.conf.j2", "route.toml.j2"] {
+                fs::write(folder.path().join(template), "{{ routes | length }}").unwrap();
+            }
+            if let Err(error) = load(DefinitionSource::Disk(folder.path().to_owned()), None) {
+                panic!("{error}\n{block}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_documentation_names_every_key_and_every_variable() {
+        let docs =
+            fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/proxies.md"))
+                .unwrap();
+        let schema: serde_json::Value = serde_json::from_str(&schema_of::<AnyDefinition>()).unwrap();
+        let own = schema["$defs"].as_object().unwrap().iter().filter(|(name, _)| name.ends_with("Document"));
+        let keys = own
+            .map(|(_, schema)| schema)
+            .flat_map(|object| object["properties"].as_object().unwrap().keys().map(String::as_str));
+        let variables = VARIABLES.iter().chain(REQUEST_VARIABLES).copied();
+        for name in keys.chain(variables) {
+            assert!(docs.contains(&format!("`{name}`")), "docs/proxies.md does not name `{name}`");
+        }
+    }
+
+    /// The words, the variables and the files of a start with two routes.
+    fn launched(
+        rest: &str,
+        template: &str,
+    ) -> Result<(Vec<String>, Vec<(String, String)>, Vec<(String, String)>), String> {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(FILE), format!("name: fake\napis: {{}}\nready: {{tcp: true}}\n{rest}"))
+            .unwrap();
+        fs::write(folder.path().join("route.j2"), template).unwrap();
+        let source = DefinitionSource::Disk(folder.path().to_owned());
+        let definition = load(source, None)
+            .map_err(|error| error.to_string().replace(&format!("{}/", folder.path().display()), ""))?;
+        let routes = ["m1", "m2"].map(|model| crate::proxy::ProxyRoute {
+            model: model.to_owned(),
+            api: crate::scenario::Api::AnthropicMessages,
+            provider: crate::scenario::Provider::Anthropic,
+            upstream_model: "u".to_owned(),
+            base_url: format!("http://127.0.0.1:9/{model}"),
+            api_key: format!("sk-{model}"),
+            fallbacks: Vec::new(),
+            settings: ProxySettings::default(),
+            group: "case".to_owned(),
+        });
+        let context = RenderContext::sample();
+        let values = definition.context(&routes, &context);
+        let files = definition.render(&routes, &context).map_err(|error| error.to_string())?;
+        Ok((definition.launch_words(&values).unwrap(), definition.launch_env(&values).unwrap(), files))
+    }
+
+    #[test]
+    fn a_start_can_have_one_argument_variable_and_file_for_each_route() {
+        let rest = "launch:\n  command: [x, {each_route: [--url, '{{ route.base_url }}']}, '{{ routes | length }}']\n  \
+                    env: {A: b}\n  each_route:\n    env: {'KEY_{{ index }}': '{{ route.key_header.value }}'}\n    \
+                    files: {'routes/{{ route.model }}.json': route.j2}\n";
+        let (words, env, files) = launched(rest, "{{ route.key_header.name }} {{ route.address }}").unwrap();
+        assert_eq!(words, ["x", "--url", "http://127.0.0.1:9/m1", "--url", "http://127.0.0.1:9/m2", "2"]);
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(env, [pair("A", "b"), pair("KEY_0", "sk-m1"), pair("KEY_1", "sk-m2")]);
+        let text = "x-api-key 127.0.0.1:9\n";
+        assert_eq!(files, [pair("routes/m1.json", text), pair("routes/m2.json", text)]);
+    }
+
+    #[test]
+    fn a_file_of_a_route_must_be_its_own_and_inside_of_the_folder() {
+        let files = |path: &str| {
+            let rest = format!("launch:\n  command: [x]\n  each_route:\n    files: {{'{path}': route.j2}}\n");
+            launched(&rest, "x").unwrap_err()
+        };
+        assert!(files("same").contains("several routes would write the same file `same`"));
+        assert!(files("../{{ index }}").contains("is not a path below the folder of the instance"));
+    }
+
+    #[test]
+    fn a_mistake_inside_a_command_is_shown_at_its_column() {
+        let place = |rest: &str| {
+            let text = launched(rest, "").unwrap_err();
+            text.split_once(": ").map(|(place, _)| place.to_owned()).unwrap()
+        };
+        assert_eq!(
+            place("launch: {command: [x, {each_route: ['a {{ route.modell }}']}]}\n"),
+            "proxy.yaml:4:43"
+        );
+        let body = "launch: {command: [x]}\npaths: {}\nrequest:\n  body: {config: 'a {{ route.modell }}'}\n";
+        assert_eq!(place(body), "proxy.yaml:7:24");
+        assert_eq!(
+            place("launch:\n  command:\n    - x\n    - |\n      a\n      b {{ rout }}\n"),
+            "proxy.yaml:9:12"
+        );
+        // YAML has folded these lines, so the place of the value is the nearest one.
+        assert_eq!(place("launch:\n  command:\n    - >-\n      a\n      b {{ rout }}\n"), "proxy.yaml:7:7");
+    }
+
+    #[test]
+    fn a_start_that_would_never_end_is_refused() {
+        let text = said("apis: {}\nlaunch: {command: [x]}\nready: {within: 1s}\n", "");
+        assert!(text.contains("`ready` needs `get`, `tcp` or `log`"), "{text}");
+        let text = said("apis: {}\nlaunch: {command: [x]}\nready: {tcp: true, body: x}\n", "");
+        assert!(text.contains("need the response to `ready.get`"), "{text}");
+        let text = said("apis: {}\nlaunch: {command: [x]}\nready: {log: '('}\n", "");
+        assert!(text.contains("is not a pattern"), "{text}");
+    }
+
+    #[test]
+    fn a_fixed_value_is_checked_at_its_place() {
+        insta::assert_snapshot!(with("settings: {timeout: {fixed: 30}}"), @"
+        proxy.yaml:3:21: `timeout` cannot be fixed at this value: invalid type: integer `30`, expected a string
+          |
+        3 | settings: {timeout: {fixed: 30}}
+          |                     ^
+        ");
+        insta::assert_snapshot!(with("settings: {fallback: {fixed: [a]}}"), @"
+        proxy.yaml:3:22: `fallback` cannot be fixed; only `timeout`, `retries` and `keep_alive` can
+          |
+        3 | settings: {fallback: {fixed: [a]}}
+          |                      ^
+        ");
     }
 
     proptest::proptest! {

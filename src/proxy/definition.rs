@@ -7,13 +7,17 @@ use indexmap::IndexMap;
 use super::{
     document::{Document, UnservedFeature, Width},
     error::ProxyError,
+    fixed::FixedSettings,
     mode::ProxyMode,
     route::InstanceSettings,
     source::DefinitionSource,
+    text::Text,
 };
 use crate::{
-    observation::{OwnRetries, Volatile},
-    scenario::{Api, Combination, Provider, ProxySettingRow, ProxySettings, Setting, Step, Transport},
+    observation::Volatile,
+    scenario::{
+        Api, Combination, Provider, ProxySettingRow, ProxySettings, RequestMistake, Setting, Step, Transport,
+    },
 };
 
 /// The version of a definition that does not specify one.
@@ -30,16 +34,22 @@ pub struct Definition {
     pub summary: String,
     /// The URL of its documentation.
     pub homepage: String,
+    /// The programming language that it is written in.
+    pub language: String,
     /// The APIs that callers can use, each with the providers that the proxy can use as its upstream.
     pub apis: IndexMap<Api, Vec<Provider>>,
     /// The settings that a scenario can change, each with its scope.
     pub settings: IndexMap<Setting, Width>,
+    /// The settings that the proxy has but a scenario cannot change.
+    pub(super) fixed: FixedSettings,
     /// The programs that it needs, each with how to install it.
     pub needs: IndexMap<String, String>,
     /// Template values for this version only.
     pub(super) pins: serde_json::Map<String, serde_json::Value>,
     /// The entries of `files`, each with the text of its template.
     pub(super) templates: Vec<FileTemplate>,
+    /// The entries of `launch.each_route.files`.
+    pub(super) route_templates: Vec<RouteFileTemplate>,
     pub(super) document: Arc<Document>,
     pub(super) source: DefinitionSource,
     /// What differs from the definition.
@@ -61,6 +71,16 @@ pub(super) struct FileTemplate {
     pub(super) shown: String,
     /// The name of the rendered file.
     pub(super) target: String,
+    pub(super) text: String,
+}
+
+/// A file that is rendered for each route.
+#[derive(Debug, Clone)]
+pub(super) struct RouteFileTemplate {
+    /// The template of the path below the folder of the instance.
+    pub(super) target: Text,
+    /// The path of the template, as messages show it.
+    pub(super) shown: String,
     pub(super) text: String,
 }
 
@@ -156,7 +176,7 @@ impl Definition {
 
     /// Returns why the proxy cannot run a case with this combination, these settings, this transport to its upstreams and
     /// these steps, or `None` if it can.
-    pub fn lacks(
+    pub(super) fn lacks(
         &self,
         combination: &Combination,
         settings: &ProxySettings,
@@ -172,7 +192,9 @@ impl Definition {
             };
             let Combination { api, provider, .. } = combination;
             if !passing.apis.get(api).is_some_and(|providers| providers.contains(provider)) {
-                return Some(format!("{name} does not pass {api} through to {provider}"));
+                let reason = [UnservedFeature::Api(*api), UnservedFeature::Provider(*provider)].map(because);
+                let because = reason.into_iter().find(|reason| !reason.is_empty()).unwrap_or_default();
+                return Some(format!("{name} does not pass {api} through to {provider}{because}"));
             }
         } else if !self.apis.contains_key(&combination.api) {
             let because = because(UnservedFeature::Api(combination.api));
@@ -196,12 +218,23 @@ impl Definition {
             ));
         }
         for mistake in steps.iter().filter_map(|step| step.mistake) {
-            if let Some(reason) = self.document.lacks.get(&UnservedFeature::Mistake(mistake)) {
+            let declared = self.document.lacks.get(&UnservedFeature::Mistake(mistake)).map(String::as_str);
+            let implied = match mistake {
+                RequestMistake::WrongKey if self.document.auth.is_none() => {
+                    Some("it has no keys for callers")
+                }
+                RequestMistake::UnknownModel if settings.pass_through => Some("it passes requests through"),
+                _ => None,
+            };
+            if let Some(reason) = declared.or(implied) {
                 return Some(format!("{name} cannot notice that a caller {mistake}: {reason}"));
             }
         }
-        let declared =
-            |setting: &Setting| *setting == Setting::PassThrough || self.settings.contains_key(setting);
+        let declared = |setting: &Setting| {
+            *setting == Setting::PassThrough
+                || self.settings.contains_key(setting)
+                || self.fixed.contains(*setting)
+        };
         let (setting, ProxySettingRow { words, .. }) =
             settings.chosen().find(|(setting, _)| !declared(setting))?;
         let because = self.document.without.get(&self.version).and_then(|without| without.get(&setting));
@@ -209,12 +242,6 @@ impl Definition {
             Some(reason) => format!("{} cannot be configured with {words}: {reason}", self.title()),
             None => format!("{name} cannot be configured with {words}"),
         })
-    }
-
-    /// Returns how often the proxy retries, if a scenario cannot set it.
-    pub fn own_retries(&self) -> Option<OwnRetries> {
-        let is_set = self.settings.contains_key(&Setting::Retries);
-        (!is_set).then(|| self.document.retries.map_or(OwnRetries::Unknown, OwnRetries::Declared))
     }
 
     /// Returns the settings that a case needs of a whole instance. Cases with different values cannot share
@@ -229,7 +256,7 @@ mod tests {
     use std::{path::Path, time::Duration};
 
     use super::*;
-    use crate::scenario::{Cooldown, RequestMistake};
+    use crate::scenario::Cooldown;
 
     const CHAT: Combination = Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false };
 
@@ -307,18 +334,6 @@ mod tests {
         assert_eq!(lacks(RequestMistake::UnknownModel), None);
         let parsed: UnservedFeature = serde_json::from_str("\"unknown_model\"").unwrap();
         assert_eq!(parsed.to_string(), "unknown_model");
-    }
-
-    #[test]
-    fn retries_that_cannot_be_set_are_declared_or_unknown() {
-        let mut definition = litellm();
-        assert_eq!(definition.own_retries(), None, "a scenario sets them");
-        definition.settings.shift_remove(&Setting::Retries);
-        assert_eq!(definition.own_retries(), Some(OwnRetries::Unknown));
-        let mut document = (*definition.document).clone();
-        document.retries = Some(2);
-        definition.document = Arc::new(document);
-        assert_eq!(definition.own_retries(), Some(OwnRetries::Declared(2)));
     }
 
     #[test]

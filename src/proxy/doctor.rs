@@ -2,7 +2,9 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use super::{ask, definition::Definition, process::which};
+use regex::Regex;
+
+use super::{ask, definition::Definition, process::which, template};
 
 /// How long a program may take to print its version.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -19,6 +21,26 @@ pub struct Check {
 }
 
 impl Definition {
+    /// Returns the first program that it needs and that is not on the PATH.
+    pub(crate) fn missing_program(&self) -> Option<&str> {
+        self.needs.keys().map(String::as_str).find(|program| which(program).is_none())
+    }
+
+    /// Whether it has install commands.
+    pub(crate) fn needs_installation(&self) -> bool {
+        !self.document.install.is_empty() || !self.mode.install.is_empty()
+    }
+
+    /// Returns the version of a proxy that upfault does not install, as its program prints it: `1.22.1`.
+    pub(crate) fn own_version(&self) -> Option<String> {
+        let command = self.document.repro.versions.values().next().filter(|_| !self.needs_installation())?;
+        let environment = template::environment(&self.source);
+        let context = self.install_context(Path::new(""), Path::new(""));
+        let words = template::render_command(&environment, &self.source, command, &context).ok()?;
+        let number = Regex::new(r"\d+(\.\d+)+").ok()?;
+        Some(number.find(&first_line(&words)?)?.as_str().to_owned())
+    }
+
     /// Checks the required programs, the cache folder and the installation.
     pub fn doctor(&self, cache: &Path) -> Vec<Check> {
         let mut checks: Vec<Check> = self
@@ -67,8 +89,10 @@ fn version(program: &Path) -> Option<String> {
     first_line(&[program.display().to_string(), "--version".to_owned()])
 }
 
-/// Returns the first line that a command prints, or `None` if it fails or takes longer than [`PATIENCE`].
+/// Returns the first line that a command prints, on standard output or, if that is empty, on standard error. Returns `None`
+/// if the command fails or takes longer than [`PATIENCE`].
 pub(super) fn first_line(command: &[String]) -> Option<String> {
     let printed = ask::output(command, None, PATIENCE).ok()?;
-    printed.lines().next().map(str::to_owned).filter(|line| !line.is_empty())
+    let first = |text: &String| text.lines().next().map(str::to_owned).filter(|line| !line.is_empty());
+    first(&printed.out).or_else(|| first(&printed.err))
 }

@@ -3,59 +3,91 @@
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use serde::{Deserialize, Deserializer};
+use regex::Regex;
+#[cfg(test)]
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, de::Error};
 use serde_saphyr::Spanned;
+
+use super::{
+    text::{LaunchWord, Text},
+    variant::VariantDocument,
+};
 
 use crate::{
     observation::Volatile,
-    scenario::{Api, Provider, RequestMistake, Setting, Transport, duration},
+    scenario::{Api, Provider, RequestMistake, Setting, StatusPattern, StatusSet, Transport, duration},
 };
 
-/// The whole file.
+/// A proxy definition, `proxy.yaml`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Document {
+    /// The name of the proxy: letters, digits, `-`, `_` and `.`. Its snapshots are in a folder of this name.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub(super) name: Spanned<String>,
+    /// A one-line description.
     #[serde(default)]
     pub(super) summary: String,
+    /// The URL of its documentation.
     #[serde(default)]
     pub(super) homepage: String,
+    /// The programming language that it is written in.
+    #[serde(default)]
+    pub(super) language: String,
+    /// The default version. Default: none, if the proxy is a program that upfault does not install.
     pub(super) version: Option<String>,
+    /// Values of `pins` in templates, by version.
     #[serde(default)]
     pub(super) versions: IndexMap<String, serde_json::Map<String, serde_json::Value>>,
+    /// The APIs that callers can use, each with the providers that the proxy can use as its upstream.
+    #[serde(default)]
     pub(super) apis: IndexMap<Api, Vec<Provider>>,
-    /// Providers, APIs and transports that the proxy does not serve although users might expect it, and mistakes of
-    /// requests that it cannot notice, each with the reason.
+    /// What users might expect but the proxy does not serve or cannot notice, each with the reason: the names of providers,
+    /// APIs and transports; `wrong_key`, `unknown_model`; `unresolvable_name`, `ip_certificate`.
     #[serde(default)]
+    #[cfg_attr(test, schemars(with = "IndexMap<String, String>"))]
     pub(super) lacks: IndexMap<UnservedFeature, String>,
+    /// The settings that the proxy has, each with what decides its value. Scenarios that need another one are skipped.
     #[serde(default)]
-    pub(super) settings: IndexMap<Setting, Width>,
-    /// How often the proxy retries by itself, if a scenario cannot set it.
-    pub(super) retries: Option<u32>,
-    /// Settings that single versions do not support although others do, each with the reason.
+    #[cfg_attr(test, schemars(with = "IndexMap<Setting, SettingChoice>"))]
+    pub(super) settings: IndexMap<Setting, Spanned<SettingChoice>>,
+    /// Settings that single versions do not have although others do, each with the reason.
     #[serde(default)]
     pub(super) without: IndexMap<String, IndexMap<Setting, String>>,
+    /// The programs that have to be on the PATH, each with how to install it.
     #[serde(default)]
     pub(super) needs: IndexMap<String, String>,
+    /// The commands that install a version into the folder `dir`, in order. Default: none.
     #[serde(default)]
     pub(super) install: Vec<Vec<Text>>,
+    /// What a user can do if an install command fails.
     pub(super) install_help: Option<Text>,
     /// How to ask the package index about releases.
     pub(super) releases: Option<ReleasesDocument>,
+    /// The template files that are rendered for each instance, by the variable that contains the path of the result.
     #[serde(default)]
+    #[cfg_attr(test, schemars(with = "IndexMap<String, String>"))]
     pub(super) files: IndexMap<String, Spanned<String>>,
+    /// How an instance is started.
     pub(super) launch: LaunchDocument,
+    /// How upfault finds out that an instance is ready.
     pub(super) ready: ReadyDocument,
+    /// How callers authenticate. Default: the proxy has no keys for callers.
     pub(super) auth: Option<CallerAuth>,
+    /// The paths of APIs that differ from the API's own path.
     #[serde(default)]
     pub(super) paths: IndexMap<Api, Text>,
+    /// How a request differs from the API's own request.
     #[serde(default)]
     pub(super) request: RequestDocument,
-    /// The routes that pass a request through to a provider unchanged, if the proxy has any.
+    /// The routes that pass a request through to a provider unchanged. Default: the proxy has none.
     pub(super) pass_through: Option<PassThroughDocument>,
     /// Whether the proxy answers a request like an earlier one from a cache.
     #[serde(default)]
     pub(super) caches: bool,
+    /// The parts of the proxy's own messages that vary from run to run.
     #[serde(default)]
     pub(super) volatile: Vec<Volatile>,
     /// Modes of the proxy that have a name.
@@ -72,6 +104,7 @@ pub(super) struct Document {
 
 /// What `upfault repro` prints for someone who does not have the installation in upfault's cache.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ReproDocument {
     /// The command that installs and starts the proxy. Empty: the commands of `install`, then that of `launch`.
@@ -80,14 +113,25 @@ pub(super) struct ReproDocument {
     pub(super) versions: IndexMap<String, Vec<Text>>,
 }
 
-/// A provider, an API or a transport that a proxy does not serve, or a mistake of a request that it cannot notice.
+/// A provider, an API, a transport or an upstream that a proxy does not serve, or a mistake of a request that it cannot
+/// notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum UnservedFeature {
     Provider(Provider),
     Api(Api),
     Transport(Transport),
     Mistake(RequestMistake),
+    /// An upstream whose name cannot be resolved.
+    UnresolvableName,
+    /// An upstream whose certificate is for an IP address.
+    IpCertificate,
 }
+
+/// The names of what an upstream can have, in `lacks`.
+const UPSTREAM_FEATURES: [(&str, UnservedFeature); 2] = [
+    ("unresolvable_name", UnservedFeature::UnresolvableName),
+    ("ip_certificate", UnservedFeature::IpCertificate),
+];
 
 impl std::fmt::Display for UnservedFeature {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -96,6 +140,10 @@ impl std::fmt::Display for UnservedFeature {
             Self::Api(api) => api.fmt(f),
             Self::Transport(transport) => transport.fmt(f),
             Self::Mistake(mistake) => f.write_str(mistake.as_str()),
+            Self::UnresolvableName | Self::IpCertificate => {
+                let named = UPSTREAM_FEATURES.iter().find(|(_, feature)| feature == self);
+                f.write_str(named.map_or("", |(name, _)| name))
+            }
         }
     }
 }
@@ -108,18 +156,33 @@ impl<'de> Deserialize<'de> for UnservedFeature {
         if let Some(mistake) = mistake {
             return Ok(Self::Mistake(mistake));
         }
+        if let Some((_, feature)) = UPSTREAM_FEATURES.into_iter().find(|(known, _)| *known == name) {
+            return Ok(feature);
+        }
         let named = match name.parse() {
             Ok(transport) => Ok(Self::Transport(transport)),
             Err(_) if name.contains('/') => name.parse().map(Self::Api),
             Err(_) => name.parse().map(Self::Provider),
         };
-        named.map_err(serde::de::Error::custom)
+        named.map_err(D::Error::custom)
     }
 }
 
-/// The scope of a setting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// What decides the value of a setting.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
+pub(super) enum SettingChoice {
+    /// A scenario, for each route.
+    Route,
+    /// A scenario, for all routes of an instance.
+    Instance,
+    /// The proxy itself: it always has this value.
+    Fixed(serde_json::Value),
+}
+
+/// The scope of a setting that scenarios can change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Width {
     /// Each route can have its own.
     Route,
@@ -127,20 +190,83 @@ pub enum Width {
     Instance,
 }
 
+/// How an instance is started.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct LaunchDocument {
-    pub(super) command: Spanned<Vec<Text>>,
+    /// The command. A word that renders to nothing is left out.
+    #[cfg_attr(test, schemars(with = "Vec<LaunchWord>"))]
+    pub(super) command: Spanned<Vec<LaunchWord>>,
+    /// Environment variables. The proxy inherits only `PATH` and `HOME`.
     #[serde(default)]
     pub(super) env: IndexMap<String, Text>,
+    /// What is repeated for each route.
+    #[serde(default)]
+    pub(super) each_route: EachRouteDocument,
 }
 
+/// What a start needs for each route.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct EachRouteDocument {
+    /// Environment variables: a template of the name, and one of the value.
+    pub(super) env: IndexMap<String, Text>,
+    /// Files: a template of the path below the folder of the instance, and the template file.
+    #[cfg_attr(test, schemars(with = "IndexMap<String, String>"))]
+    pub(super) files: IndexMap<String, Spanned<String>>,
+}
+
+/// How upfault finds out that an instance is ready. All conditions must hold.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReadyDocument {
-    pub(super) get: Text,
+    /// The path of a GET request.
+    pub(super) get: Option<Text>,
+    /// The statuses of a response that mean that the proxy is ready.
+    #[serde(default = "any_success")]
+    pub(super) status: StatusSet,
+    /// Patterns for headers that the response must have.
+    #[serde(default)]
+    pub(super) headers: IndexMap<String, Pattern>,
+    /// A pattern for the body of the response.
+    pub(super) body: Option<Pattern>,
+    /// Whether it is enough that the port accepts a connection.
+    #[serde(default)]
+    pub(super) tcp: bool,
+    /// A pattern for a line of the log. If it has a group `port`, that is the port that the proxy listens on.
+    pub(super) log: Option<Pattern>,
+    /// How long the start may take.
     #[serde(default = "a_minute", with = "duration")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub(super) within: Duration,
+}
+
+fn any_success() -> StatusSet {
+    StatusSet(vec![StatusPattern::Class(2)])
+}
+
+/// A regular expression, in the syntax of the `regex` crate.
+#[derive(Debug, Clone)]
+#[cfg_attr(test, derive(JsonSchema))]
+pub(super) struct Pattern(#[cfg_attr(test, schemars(with = "String"))] pub(super) Regex);
+
+impl Pattern {
+    /// Whether it finds the port that a proxy has chosen itself.
+    pub(super) fn names_port(&self) -> bool {
+        self.0.capture_names().flatten().any(|name| name == "port")
+    }
+}
+
+impl<'de> Deserialize<'de> for Pattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Regex::new(&text)
+            .map(Self)
+            .map_err(|error| D::Error::custom(format!("`{text}` is not a pattern: {error}")))
+    }
 }
 
 fn a_minute() -> Duration {
@@ -149,6 +275,7 @@ fn a_minute() -> Duration {
 
 /// How callers authenticate to the proxy.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(super) enum CallerAuth {
     /// `authorization: Bearer …`
@@ -159,15 +286,20 @@ pub(super) enum CallerAuth {
 
 /// How a request for a route differs from the API's own request.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RequestDocument {
+    /// Headers in addition to those of the API.
     pub(super) headers: IndexMap<String, Text>,
+    /// The path. The variable `path` is the path of the API, or the one in `paths`.
     pub(super) path: Option<Text>,
+    /// Members of the body. Every string in it is a template.
     pub(super) body: serde_json::Map<String, serde_json::Value>,
 }
 
 /// How callers use routes that pass a request through to a provider unchanged.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct PassThroughDocument {
     /// The path below the proxy's root. In it, `path` is what the provider's own SDK appends to its base URL.
@@ -178,6 +310,7 @@ pub(super) struct PassThroughDocument {
 
 /// The commands that ask the package index.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReleasesDocument {
     /// Prints every release: a JSON array, a JSON object whose member `versions` is one, or one release per line.
@@ -194,89 +327,5 @@ impl ReleasesDocument {
     /// Returns every template.
     pub(super) fn texts(&self) -> impl Iterator<Item = &Text> {
         self.list.iter().chain(&self.date).chain(&self.resolve)
-    }
-}
-
-/// What differs from a definition: a mode with a name, or a file in the same form.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct VariantDocument {
-    /// What it changes, in one line.
-    pub(super) summary: String,
-    /// Additional environment variables of the proxy.
-    pub(super) env: IndexMap<String, Text>,
-    /// Additional arguments of the launch command.
-    pub(super) arguments: Vec<Text>,
-    /// Settings that are merged over the configuration file. Their texts are templates.
-    pub(super) settings: serde_json::Map<String, serde_json::Value>,
-    /// Additional programs that it needs, each with how to install it.
-    pub(super) needs: IndexMap<String, String>,
-    /// Commands after those that install the proxy.
-    pub(super) install: Vec<Vec<Text>>,
-    /// Programs that each instance of the proxy uses.
-    pub(super) services: IndexMap<String, ServiceDocument>,
-}
-
-impl VariantDocument {
-    /// Returns every template outside of `settings`.
-    pub(super) fn texts(&self) -> impl Iterator<Item = &Text> {
-        let own = self.env.values().chain(&self.arguments).chain(self.install.iter().flatten());
-        own.chain(self.services.values().flat_map(ServiceDocument::texts))
-    }
-}
-
-/// A program that each instance of a proxy uses.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ServiceDocument {
-    /// Commands that run before it starts, one after the other.
-    #[serde(default)]
-    pub(super) prepare: Vec<Vec<Text>>,
-    /// The command that starts it.
-    pub(super) command: Vec<Text>,
-    /// Additional environment variables.
-    #[serde(default)]
-    pub(super) env: IndexMap<String, Text>,
-    /// A command that exits with 0 if the service is ready.
-    pub(super) ready: Vec<Text>,
-    /// How long a start may take.
-    #[serde(default = "half_a_minute", with = "duration")]
-    pub(super) within: Duration,
-}
-
-fn half_a_minute() -> Duration {
-    Duration::from_secs(30)
-}
-
-impl ServiceDocument {
-    /// Returns every template.
-    pub(super) fn texts(&self) -> impl Iterator<Item = &Text> {
-        let commands = self.prepare.iter().flatten().chain(&self.command).chain(&self.ready);
-        commands.chain(self.env.values())
-    }
-}
-
-/// A template in proxy.yaml, with its position.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Text {
-    pub(super) source: String,
-    pub(super) line: usize,
-    pub(super) column: usize,
-}
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Spanned::<String>::deserialize(deserializer).map(Self::from)
-    }
-}
-
-impl From<Spanned<String>> for Text {
-    fn from(spanned: Spanned<String>) -> Self {
-        let place = spanned.referenced;
-        Self {
-            source: spanned.value,
-            line: usize::try_from(place.line()).unwrap_or(0),
-            column: usize::try_from(place.column()).unwrap_or(0),
-        }
     }
 }

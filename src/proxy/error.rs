@@ -160,7 +160,7 @@ pub enum ProxyError {
     },
     /// The proxy runs but did not report that it is ready.
     #[error(
-        "{proxy} was not ready within {within} (GET {url}: {last})\n{tail}its log: {}\n\
+        "{proxy} was not ready within {within} ({last})\n{tail}its log: {}\n\
          help: on a slow machine, raise `ready.within` in its proxy.yaml, or run fewer programs at the same time",
         log.display()
     )]
@@ -169,9 +169,7 @@ pub enum ProxyError {
         proxy: Box<str>,
         /// The deadline.
         within: Box<str>,
-        /// The URL that upfault polled.
-        url: Box<str>,
-        /// The result of the last poll.
+        /// The condition that did not hold in the last poll: `GET http://127.0.0.1:4000/: status 503`.
         last: Box<str>,
         /// The last lines of its log.
         tail: Box<str>,
@@ -221,7 +219,7 @@ pub(super) fn yaml_error(file: &str, yaml: &str, error: &serde_saphyr::Error) ->
     let Some(place) = error.location() else {
         return ProxyError::Invalid(format!("{file}: {text}"));
     };
-    let (line, column) = (place.line(), place.column());
+    let (line, column) = position(place);
     let text = text
         .replace(&format!(" at line {line}, column {column}"), "")
         .replace(&format!("line {line} column {column}: "), "")
@@ -232,8 +230,13 @@ pub(super) fn yaml_error(file: &str, yaml: &str, error: &serde_saphyr::Error) ->
         Some(did_you_mean(word, known.split(", ").map(|name| name.trim_matches('`'))))
     });
     let message = format!("{text}{}", hint.unwrap_or_default());
+    ProxyError::Invalid(at(file, yaml, line, column, &message))
+}
+
+/// Returns the 1-based line and column of a place in a YAML file; 0 if it is not known.
+pub(super) fn position(place: serde_saphyr::Location) -> (usize, usize) {
     let number = |value| usize::try_from(value).unwrap_or(0);
-    ProxyError::Invalid(at(file, yaml, number(line), number(column), &message))
+    (number(place.line()), number(place.column()))
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use indexmap::IndexMap;
+#[cfg(test)]
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use serde_saphyr::Spanned;
@@ -10,36 +12,48 @@ use serde_saphyr::Spanned;
 use super::{
     check,
     definition::Definition,
-    document::{ServiceDocument, Text, VariantDocument},
     error::{ProxyError, at, did_you_mean, yaml_error},
     mode::ProxyMode,
     overlay::{SettingsOverlay, read_mapping},
     source::{BundledFolder, DefinitionSource, FILE},
-    template, variant,
+    template,
+    text::Text,
+    variant::{ServiceDocument, VariantDocument},
 };
 
 /// A definition that is another one with a name of its own and changes.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct ExtensionDocument {
+pub(super) struct ExtensionDocument {
     /// The bundled definition `NAME[@VERSION]`, or the path of a folder, relative to the folder of this file.
+    #[cfg_attr(test, schemars(with = "String"))]
     extends: Spanned<String>,
     /// The name in reports, and of the folder with snapshots.
+    #[cfg_attr(test, schemars(with = "String"))]
     name: Spanned<String>,
+    /// A one-line description.
     #[serde(default)]
     summary: String,
     /// The path of a configuration that a user wrote for the proxy, relative to the folder of this file.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     config_overlay: Option<Spanned<String>>,
+    /// Additional environment variables of the proxy.
     #[serde(default)]
     env: IndexMap<String, Text>,
+    /// Additional arguments of the launch command.
     #[serde(default)]
     arguments: Vec<Text>,
+    /// Settings that are merged over the configuration file. Their texts are templates.
     #[serde(default)]
     settings: Map<String, Value>,
+    /// Additional programs that it needs, each with how to install it.
     #[serde(default)]
     needs: IndexMap<String, String>,
+    /// Commands after those that install the proxy.
     #[serde(default)]
     install: Vec<Vec<Text>>,
+    /// Programs that each instance of the proxy uses.
     #[serde(default)]
     services: IndexMap<String, ServiceDocument>,
 }
@@ -71,7 +85,7 @@ pub(super) fn load(source: DefinitionSource, version: Option<&str>) -> Result<De
     let ExtensionDocument { env, arguments, settings, needs, install, services, .. } = document;
     let changes =
         VariantDocument { summary: String::new(), env, arguments, settings, needs, install, services };
-    variant::check(&changes, &file, template::VARIABLES)?;
+    changes.check(&file, &yaml, template::VARIABLES)?;
     let mut mode = ProxyMode::default();
     if let Some(name) = &document.config_overlay {
         let path = folder.join(&name.value);

@@ -50,8 +50,8 @@ impl Installed {
 }
 
 impl Definition {
-    /// Returns the folder below `cache` for this version: `VERSION-HASH`. The hash covers everything that
-    /// determines its contents, so definitions that install the same software share one folder.
+    /// Returns the folder below `cache` for this version: `NAME-VERSION-HASH`. The hash covers everything that
+    /// determines its contents, so definitions of one name that install the same software share one folder.
     pub fn install_dir(&self, cache: &Path) -> Result<PathBuf, ProxyError> {
         const DIR: &str = "\u{1}dir";
         const HERE: &str = "\u{1}here";
@@ -81,13 +81,15 @@ impl Definition {
             hash.update(self.source.digest().as_bytes());
         }
         let digest = hex(&hash.finalize()[..6]);
-        let version: String = self
-            .version
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' })
-            .collect();
+        let plain = |text: &str| -> String {
+            text.chars()
+                .map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' })
+                .collect()
+        };
+        // A definition that extends another one shares its folder.
+        let (name, version) = (plain(&self.document.name.value), plain(&self.version));
         let cache = std::path::absolute(cache).map_err(ProxyError::io("resolve the path", cache))?;
-        Ok(cache.join("proxies").join(format!("{version}-{digest}")))
+        Ok(cache.join("proxies").join(format!("{name}-{version}-{digest}")))
     }
 
     /// Whether the installation of this version is complete.
@@ -142,8 +144,7 @@ impl Definition {
         }
         // Install into the final folder, because virtual environments cannot be moved.
         fs::create_dir_all(dir).map_err(ProxyError::io("create", dir))?;
-        let has_commands = !self.document.install.is_empty() || !self.mode.install.is_empty();
-        if has_commands {
+        if self.needs_installation() {
             self.check_programs()?;
         }
         let dated = self.dated(progress).await?;
@@ -288,7 +289,7 @@ impl Definition {
 
     /// Checks that all required programs exist, before the first command runs.
     pub(super) fn check_programs(&self) -> Result<(), ProxyError> {
-        match self.needs.keys().find(|program| process::which(program).is_none()) {
+        match self.missing_program() {
             Some(program) => Err(self.missing(program)),
             None => Ok(()),
         }
@@ -329,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn definitions_share_a_folder_unless_their_commands_versions_or_pins_differ() {
+    fn definitions_share_a_folder_unless_their_names_commands_versions_or_pins_differ() {
         let root = tempfile::tempdir().unwrap();
         let dir = |name: &str, version: &str, pin: &str, word: &str| {
             let folder = root.path().join(name);
@@ -347,8 +348,14 @@ mod tests {
             definition.install_dir(Path::new("/cache")).unwrap()
         };
         let first = dir("a", "1", "p", "pip");
-        assert_eq!(first, dir("b", "1", "p", "pip"));
-        for other in [dir("a", "2", "p", "pip"), dir("a", "1", "q", "pip"), dir("a", "1", "p", "uv")] {
+        assert_eq!(first, dir("a", "1", "p", "pip"));
+        assert!(first.file_name().unwrap().to_str().unwrap().starts_with("a-1-"), "{}", first.display());
+        for other in [
+            dir("b", "1", "p", "pip"),
+            dir("a", "2", "p", "pip"),
+            dir("a", "1", "q", "pip"),
+            dir("a", "1", "p", "uv"),
+        ] {
             assert_ne!(first, other);
         }
     }

@@ -53,6 +53,11 @@ impl Instance {
         Self { services: Mutex::new(services), ..self }
     }
 
+    /// Sets the port that it listens on, if it has chosen one itself.
+    pub(super) fn listens_on(&mut self, port: u16) {
+        self.root = format!("http://127.0.0.1:{port}");
+    }
+
     /// `http://127.0.0.1:PORT`
     pub fn root(&self) -> &str {
         &self.root
@@ -106,6 +111,11 @@ impl Instance {
     /// Returns the last lines of the last 64 KiB of its log.
     pub fn log_tail(&self, lines: usize) -> String {
         self.log.tail(lines)
+    }
+
+    /// Returns the last 64 KiB of its log.
+    pub(super) fn log_text(&self) -> String {
+        self.log.tail(usize::MAX)
     }
 
     pub(super) fn quoted_tail(&self, lines: usize) -> String {

@@ -13,7 +13,7 @@ use super::{
     log::{LIMIT, Log},
     port::{self, Reserved},
     process::{ProcessCommand, RunningProcess},
-    ready,
+    ready::{self, ReadyCheck},
     render::RenderContext,
     request::Mapping,
     route::{InstanceSettings, ProxyRoute},
@@ -109,6 +109,9 @@ impl Installed {
         let port = context.port;
         for (name, text) in definition.render(routes, &context)? {
             let path = context.work_dir.join(name);
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder).map_err(ProxyError::io("create", folder))?;
+            }
             fs::write(&path, text).map_err(ProxyError::io("write", &path))?;
         }
         for overlay in &definition.mode.overlays {
@@ -117,8 +120,11 @@ impl Installed {
         let values = definition.context(routes, &context);
         let environment = template::environment(&definition.source);
         let document = &definition.document;
-        let words = definition.launch_words(&document.launch.command.value, &values)?;
-        let ready_path = template::render(&environment, &definition.source, &document.ready.get, &values)?;
+        let words = definition.launch_words(&values)?;
+        let get = document.ready.get.as_ref();
+        let path =
+            get.map(|get| template::render(&environment, &definition.source, get, &values)).transpose()?;
+        let ready = ReadyCheck { document: &document.ready, path };
         let mapping = Mapping::new(definition, routes, &values)?;
 
         // The proxy inherits only the variables of the caller's environment that every program needs. An API
@@ -133,13 +139,8 @@ impl Installed {
             .collect();
         let services =
             RunningService::start_all(definition, &values, &reserved_services, &variables, progress).await?;
-        for (name, text) in document.launch.env.iter().chain(&definition.mode.env) {
-            let value = template::render(&environment, &definition.source, text, &values)?;
-            variables.retain(|(other, _)| other != name.as_str());
-            variables.push((name.into(), value.into()));
-        }
-        for (name, value) in &definition.mode.variables {
-            variables.retain(|(other, _)| other != name.as_str());
+        for (name, value) in definition.launch_env(&values)? {
+            variables.retain(|(other, _)| *other != *name);
             variables.push((name.into(), value.into()));
         }
 
@@ -166,25 +167,27 @@ impl Installed {
         let said = (definition.caches(), definition.volatile().to_vec());
         let in_use = self.in_use.clone();
         let instance = Instance::new(port, context.proxy_key, mapping, said, group, log, in_use);
-        let instance = instance.with_services(services);
-        self.wait_until_ready(&instance, port, &ready_path, &words, again).await?;
+        let mut instance = instance.with_services(services);
+        let port = self.wait_until_ready(&instance, port, &ready, &words, again).await?;
+        instance.listens_on(port);
         drop(reserved);
         Ok(instance)
     }
 
+    /// Waits until the instance is ready, and returns the port that it listens on.
     async fn wait_until_ready(
         &self,
         instance: &Instance,
         port: u16,
-        path: &str,
+        ready: &ReadyCheck<'_>,
         words: &[String],
         again: bool,
-    ) -> Result<(), Failure> {
+    ) -> Result<u16, Failure> {
         let within = self.definition.document.ready.within;
         let deadline = Instant::now() + within;
         let mut last = "no request sent yet".to_owned();
         loop {
-            let answer = tokio::time::timeout_at(deadline, ready::ask(port, path)).await;
+            let answer = tokio::time::timeout_at(deadline, ready.ask(port, || instance.log_text())).await;
             // Check this after the response, which may have come from another process that listens on the
             // port.
             if let Some(how) = instance.exited() {
@@ -200,7 +203,7 @@ impl Installed {
                 }));
             }
             match answer {
-                Ok(Ok(())) => return Ok(()),
+                Ok(Ok(port)) => return Ok(port),
                 Ok(Err(why)) => last = why,
                 Err(_) => {}
             }
@@ -208,7 +211,6 @@ impl Installed {
                 return Err(Failure::Other(ProxyError::NotReady {
                     proxy: self.definition.title().into(),
                     within: humantime::format_duration(within).to_string().into(),
-                    url: format!("http://127.0.0.1:{port}{path}").into(),
                     last: last.into(),
                     tail: instance.quoted_tail(15).into(),
                     log: instance.log_path().to_owned(),

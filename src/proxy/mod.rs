@@ -12,6 +12,8 @@ mod embedded;
 mod error;
 mod extension;
 mod find;
+mod fit;
+mod fixed;
 mod guard;
 mod install;
 mod installation;
@@ -31,6 +33,7 @@ mod service;
 mod source;
 mod standalone;
 mod template;
+mod text;
 mod variant;
 
 pub use definition::Definition;

@@ -6,10 +6,12 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::{
-    document::{Document, ServiceDocument, Text, VariantDocument},
+    document::Document,
     error::{ProxyError, did_you_mean, yaml_error},
     overlay::{SettingsOverlay, merge, read_mapping},
-    template, variant,
+    template,
+    text::Text,
+    variant::{ServiceDocument, VariantDocument},
 };
 
 /// The only key of a file in the form of a variant.
@@ -238,7 +240,7 @@ pub(super) fn variant_file(path: &Path) -> Result<VariantDocument, ProxyError> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(ProxyError::io("read", path))?;
     let file: File = serde_saphyr::from_str(&text).map_err(|error| yaml_error(&shown, &text, &error))?;
-    variant::check(&file.variant, &shown, template::VARIABLES)?;
+    file.variant.check(&shown, &text, template::VARIABLES)?;
     Ok(file.variant)
 }
 
@@ -333,7 +335,7 @@ mod tests {
             ("l,key.yaml", "key.yaml:1:11: unknown field `envv`"),
             (
                 "l,variable.yaml",
-                "variable.yaml: `{{ prot }}`: unknown variable `prot` in a template; did you mean `port`?",
+                "variable.yaml:1:24: unknown variable `prot` in a template; did you mean `port`?",
             ),
         ] {
             let error = read(spec, folder.path()).unwrap_err().to_string();

@@ -10,11 +10,11 @@ use serde_json::Value;
 use super::{
     ask, check,
     definition::Definition,
-    document::Text,
     error::ProxyError,
     find::is_version,
     install::environment_of_installers,
     template::{self, TemplateContext},
+    text::Text,
 };
 use crate::{scenario::ProxyVersion, shell};
 
@@ -197,7 +197,7 @@ impl Definition {
         let environment = template::environment(&self.source);
         let words = template::render_command(&environment, &self.source, command, context)?;
         match ask::output(&words, Some(environment_of_installers()), PATIENCE) {
-            Ok(printed) => Ok((words, printed)),
+            Ok(printed) => Ok((words, printed.out)),
             Err(detail) => Err(self.cannot_ask(what, &words, detail)),
         }
     }

@@ -5,16 +5,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde_json::json;
-
 use super::{
-    definition::Definition,
-    document::{ReleasesDocument, ServiceDocument},
+    definition::{Definition, RouteFileTemplate},
+    document::ReleasesDocument,
     error::ProxyError,
     request,
     route::{InstanceSettings, ProxyRoute},
     service::{ServicePlace, ServicePlaces},
-    template::{self, TemplateContext},
+    template::{self, TemplateContext, value},
+    text::Text,
+    variant::ServiceDocument,
 };
 use crate::scenario::{Api, Provider, ProxySettings};
 
@@ -82,36 +82,116 @@ impl Definition {
     ) -> Result<Vec<(String, String)>, ProxyError> {
         let environment = template::environment(&self.source);
         let context = self.context(routes, context);
-        self.templates
-            .iter()
-            .map(|file| {
-                let text = template::render_file(&environment, &file.shown, &file.text, &context)?;
-                let is_changed = self.configuration_file() == Some(file.target.as_str());
-                let values =
-                    |value: &serde_json::Value| request::body_value(&environment, self, value, &context);
-                let text = if is_changed { self.mode.merged(&file.shown, text, values)? } else { text };
-                Ok((file.target.clone(), text))
-            })
-            .collect()
+        let render = |shown: &str, text: &str, context: &TemplateContext| {
+            let text = template::render_file(&environment, shown, text, context)?;
+            // The engine removes the last line feed, which some programs need.
+            Ok(if text.is_empty() || text.ends_with('\n') { text } else { text + "\n" })
+        };
+        let mut files = Vec::new();
+        for file in &self.templates {
+            let text = render(&file.shown, &file.text, &context)?;
+            let is_changed = self.configuration_file() == Some(file.target.as_str());
+            let values = |value: &serde_json::Value| request::body_value(&environment, self, value, &context);
+            let text = if is_changed { self.mode.merged(&file.shown, text, values)? } else { text };
+            files.push((file.target.clone(), text));
+        }
+        if self.route_templates.is_empty() {
+            return Ok(files);
+        }
+        for context in template::for_each_route(&context) {
+            for RouteFileTemplate { target, shown, text } in &self.route_templates {
+                let path = template::render(&environment, &self.source, target, &context)?;
+                let problem = if path.split(['/', '\\']).any(|part| matches!(part, "" | "." | "..")) {
+                    format!("`{path}` is not a path below the folder of the instance")
+                } else if files.iter().any(|(other, _)| *other == path) {
+                    format!("several routes would write the same file `{path}`")
+                } else {
+                    files.push((path, render(shown, text, &context)?));
+                    continue;
+                };
+                return Err(template::invalid_text(&self.source, target, (1, 1), &problem));
+            }
+        }
+        Ok(files)
+    }
+
+    /// Returns the words of the launch command, with the arguments of the mode.
+    pub(super) fn launch_words(&self, context: &TemplateContext) -> Result<Vec<String>, ProxyError> {
+        let environment = template::environment(&self.source);
+        let render = |texts: &[Text], context: &TemplateContext| {
+            template::render_command(&environment, &self.source, texts, context)
+        };
+        let mut words = Vec::new();
+        for word in &self.document.launch.command.value {
+            match word.texts() {
+                (texts, false) => words.extend(render(texts, context)?),
+                (texts, true) => {
+                    for context in template::for_each_route(context) {
+                        words.extend(render(texts, &context)?);
+                    }
+                }
+            }
+        }
+        words.extend(render(&self.mode.arguments, context)?);
+        Ok(words)
+    }
+
+    /// Returns the environment variables of the launch command, those of the mode last.
+    pub(super) fn launch_env(&self, context: &TemplateContext) -> Result<Vec<(String, String)>, ProxyError> {
+        let environment = template::environment(&self.source);
+        let render = |text: &Text, context: &TemplateContext| {
+            template::render(&environment, &self.source, text, context)
+        };
+        let mut variables = Vec::new();
+        let launch = &self.document.launch;
+        for (name, text) in &launch.env {
+            set(&mut variables, name.clone(), render(text, context)?);
+        }
+        if !launch.each_route.env.is_empty() {
+            for context in template::for_each_route(context) {
+                for (name, text) in &launch.each_route.env {
+                    let name = Text { source: name.clone(), ..text.clone() };
+                    set(&mut variables, render(&name, &context)?, render(text, &context)?);
+                }
+            }
+        }
+        for (name, value) in self.mode_env(context)? {
+            set(&mut variables, name, value);
+        }
+        Ok(variables)
+    }
+
+    /// Returns the environment variables of the mode.
+    pub(super) fn mode_env(&self, context: &TemplateContext) -> Result<Vec<(String, String)>, ProxyError> {
+        let environment = template::environment(&self.source);
+        let mut variables = Vec::new();
+        for (name, text) in &self.mode.env {
+            let value = template::render(&environment, &self.source, text, context)?;
+            set(&mut variables, name.clone(), value);
+        }
+        for (name, value) in &self.mode.variables {
+            set(&mut variables, name.clone(), value.clone());
+        }
+        Ok(variables)
     }
 
     /// Returns the variables that every template can use.
     pub(super) fn context(&self, routes: &[ProxyRoute], context: &RenderContext) -> TemplateContext {
         let mut all = self.install_context(&context.dir, &context.here);
+        let routes: Vec<_> = routes.iter().map(ProxyRoute::template_value).collect();
         all.extend([
-            ("routes".to_owned(), routes.iter().map(ProxyRoute::template_value).collect()),
-            ("port".to_owned(), json!(context.port)),
-            ("proxy_key".to_owned(), json!(context.proxy_key)),
-            ("master_key".to_owned(), json!(context.proxy_key)),
-            ("settings".to_owned(), json!(context.settings.template_value())),
-            ("ca".to_owned(), json!(context.ca.display().to_string())),
-            ("services".to_owned(), json!(context.services)),
+            ("routes".to_owned(), value(routes)),
+            ("port".to_owned(), value(context.port)),
+            ("proxy_key".to_owned(), value(&context.proxy_key)),
+            ("master_key".to_owned(), value(&context.proxy_key)),
+            ("settings".to_owned(), value(context.settings.template_value())),
+            ("ca".to_owned(), value(context.ca.display().to_string())),
+            ("work_dir".to_owned(), value(context.work_dir.display().to_string())),
+            ("services".to_owned(), value(&context.services)),
         ]);
         for file in &self.templates {
-            all.insert(
-                file.variable.clone(),
-                json!(context.work_dir.join(&file.target).display().to_string()),
-            );
+            let path = context.work_dir.join(&file.target).display().to_string();
+            all.insert(file.variable.clone(), value(path));
         }
         all
     }
@@ -119,15 +199,21 @@ impl Definition {
     /// Returns the variables that have a value before an instance exists.
     pub(super) fn install_context(&self, dir: &Path, here: &Path) -> TemplateContext {
         BTreeMap::from([
-            ("name".to_owned(), json!(self.name)),
-            ("version".to_owned(), json!(self.version)),
-            ("pins".to_owned(), json!(self.pins)),
-            ("published_by".to_owned(), json!(self.published_by)),
-            ("fallback".to_owned(), json!(self.fallback)),
-            ("dir".to_owned(), json!(dir.display().to_string())),
-            ("here".to_owned(), json!(here.display().to_string())),
+            ("name".to_owned(), value(&self.name)),
+            ("version".to_owned(), value(&self.version)),
+            ("pins".to_owned(), value(&self.pins)),
+            ("published_by".to_owned(), value(&self.published_by)),
+            ("fallback".to_owned(), value(self.fallback)),
+            ("dir".to_owned(), value(dir.display().to_string())),
+            ("here".to_owned(), value(here.display().to_string())),
         ])
     }
+}
+
+/// Sets a variable, which may already have another value.
+fn set(variables: &mut Vec<(String, String)>, name: String, value: String) {
+    variables.retain(|(other, _)| *other != name);
+    variables.push((name, value));
 }
 
 /// Renders every template once to find mistakes. The routes resemble real ones: a fallback chain of two, and
@@ -181,18 +267,18 @@ pub(super) fn rehearse(definition: &Definition, context: &RenderContext) -> Resu
         template::render(&environment, &definition.source, text, &install)?;
     }
     let all = definition.context(&routes, context);
-    template::render_command(&environment, &definition.source, &document.launch.command.value, &all)?;
+    definition.launch_words(&all)?;
+    definition.launch_env(&all)?;
     template::render_command(&environment, &definition.source, &document.repro.command, &all)?;
     for command in document.repro.versions.values() {
         template::render_command(&environment, &definition.source, command, &install)?;
     }
-    for text in document.launch.env.values().chain([&document.ready.get]) {
+    if let Some(text) = &document.ready.get {
         template::render(&environment, &definition.source, text, &all)?;
     }
     let mode = &definition.mode;
     let services = mode.services.values().flat_map(ServiceDocument::texts);
-    for text in mode.env.values().chain(&mode.arguments).chain(mode.install.iter().flatten()).chain(services)
-    {
+    for text in mode.install.iter().flatten().chain(services) {
         template::render(&environment, &definition.source, text, &all)?;
     }
     request::Mapping::new(definition, &routes, &all).map(drop)
@@ -201,6 +287,8 @@ pub(super) fn rehearse(definition: &Definition, context: &RenderContext) -> Resu
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use serde_json::json;
 
     use super::*;
     use crate::scenario::Cooldown;

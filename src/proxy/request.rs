@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 
 use minijinja::Environment;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{
     definition::Definition,
-    document::{CallerAuth, Text},
+    document::CallerAuth,
     error::ProxyError,
     route::ProxyRoute,
-    template::{self, TemplateContext},
+    template::{self, TemplateContext, value},
+    text::Text,
 };
 use crate::{dialect, provider::endpoint, scenario::Api};
 
@@ -59,12 +60,8 @@ impl Mapping {
         {
             return Ok(mapping);
         }
-        // Rendering with all routes in the context of each route would take quadratic time.
-        let mut context = context.clone();
-        context.remove("routes");
-        for route in routes {
-            context.insert("route".to_owned(), json!(route));
-            context.insert("path".to_owned(), json!(""));
+        for (route, mut context) in routes.iter().zip(template::for_each_route(context)) {
+            context.insert("path".to_owned(), value(""));
             if let Some(passing) = document.pass_through.as_ref().filter(|_| route.settings.pass_through) {
                 let mut paths = HashMap::new();
                 for (api, stream) in passing.apis.keys().flat_map(|api| [(*api, false), (*api, true)]) {
@@ -76,8 +73,8 @@ impl Mapping {
                         &route.upstream_model,
                     );
                     let Some(suffix) = suffix else { continue };
-                    context.insert("stream".to_owned(), json!(stream));
-                    context.insert("path".to_owned(), json!(suffix));
+                    context.insert("stream".to_owned(), value(stream));
+                    context.insert("path".to_owned(), value(suffix));
                     paths.insert((api, stream), render(&passing.path, &context)?);
                 }
                 context.remove("stream");
@@ -106,9 +103,9 @@ impl Mapping {
                     continue;
                 }
                 let mut shown = dialect::fill_model(dialect::row(api).path(stream), &route.model);
-                context.insert("stream".to_owned(), json!(stream));
+                context.insert("stream".to_owned(), value(stream));
                 for text in [path, request_path].into_iter().flatten() {
-                    context.insert("path".to_owned(), json!(shown));
+                    context.insert("path".to_owned(), value(&shown));
                     shown = dialect::fill_model(&render(text, &context)?, &route.model);
                 }
                 paths.insert((api, stream), shown);
@@ -143,7 +140,8 @@ pub(super) fn body_value(
     let inner = |value| body_value(environment, definition, value, context);
     Ok(match value {
         Value::String(text) => {
-            Value::String(template::render_file(environment, &definition.file(), text, context)?)
+            let text = Text::somewhere(text);
+            Value::String(template::render(environment, &definition.source, &text, context)?)
         }
         Value::Array(items) => Value::Array(items.iter().map(inner).collect::<Result<_, _>>()?),
         Value::Object(members) => Value::Object(

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use crate::scenario::{Api, Cooldown, Provider, ProxySettings, Setting};
+use crate::{
+    provider::{self, KeyPlace},
+    scenario::{Api, Cooldown, Provider, ProxySettings, Setting},
+};
 
 /// A deployment in the proxy's configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,14 +35,27 @@ pub struct ProxyRoute {
 }
 
 impl ProxyRoute {
-    /// Returns the value of the route in templates: the fields of this type, and the settings that a route can have:
-    /// `timeout_s` and `keep_alive_s` in seconds, `retries`, `pass_through`.
+    /// Returns the value of the route in templates: the fields of this type; the settings that a route can have
+    /// (`timeout_s` and `keep_alive_s` in seconds, `retries`, `pass_through`); the parts of the base URL (`scheme`,
+    /// `address`, `base_path`); and `key_header`, the header with its key: `{name, value}`, or `none` if the provider's
+    /// key is not in a header.
     pub(super) fn template_value(&self) -> Value {
         let mut fields: Map<String, Value> = match serde_json::to_value(self) {
             Ok(Value::Object(fields)) => fields,
             _ => Map::new(),
         };
         fields.extend(self.settings.of_route().map(|(name, value)| (name.to_owned(), value)));
+        let header = match provider::profile(self.provider).key.first() {
+            Some(KeyPlace::Header(name)) => Some((name.as_str(), self.api_key.clone())),
+            Some(KeyPlace::Bearer) | None => Some(("authorization", format!("Bearer {}", self.api_key))),
+            Some(KeyPlace::Query(_) | KeyPlace::Sigv4) => None,
+        };
+        let header = header.map(|(name, value)| json!({"name": name, "value": value}));
+        let (scheme, rest) = self.base_url.split_once("://").unwrap_or(("http", &self.base_url));
+        let (address, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
+        let parts = [("key_header", json!(header)), ("scheme", json!(scheme)), ("address", json!(address))];
+        fields.extend(parts.map(|(name, value)| (name.to_owned(), value)));
+        fields.insert("base_path".to_owned(), json!(path));
         Value::Object(fields)
     }
 }

@@ -14,12 +14,13 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     definition::Definition,
-    document::{ServiceDocument, Text},
     error::ProxyError,
     log::{LIMIT, Log},
     port::Reserved,
     process::{self, ProcessCommand, RunningProcess},
     template::{self, TemplateContext},
+    text::Text,
+    variant::ServiceDocument,
 };
 use crate::shell;
 

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use super::{
     definition::Definition,
     doctor,
-    document::Text,
+    document::Pattern,
     error::ProxyError,
     install::Installed,
     render::RenderContext,
     route::{InstanceSettings, ProxyRoute},
     service::ServicePlaces,
-    template::{self, TemplateContext},
+    template,
 };
 
 /// The folder of the installation, relative to the folder in which the commands are entered.
@@ -79,23 +79,28 @@ impl Definition {
         let values = self.context(routes, &context);
         let environment = template::environment(&self.source);
         let document = &self.document;
+        if document.ready.log.as_ref().is_some_and(Pattern::names_port) {
+            return Err(ProxyError::Invalid(format!("{} chooses its port itself", self.name)));
+        }
         let own = !document.repro.command.is_empty();
-        let command = if own { &document.repro.command } else { &document.launch.command.value };
-        let mut env = Vec::new();
-        for (name, text) in document.launch.env.iter().filter(|_| !own).chain(&self.mode.env) {
-            let value = template::render(&environment, &self.source, text, &values)?;
-            env.extend((!value.is_empty()).then(|| (name.clone(), value)));
-        }
-        for (name, value) in &self.mode.variables {
-            env.retain(|(other, _)| other != name);
-            env.push((name.clone(), value.clone()));
-        }
-        let ready = template::render(&environment, &self.source, &document.ready.get, &values)?;
+        let start = if own {
+            let words = document.repro.command.iter().chain(&self.mode.arguments);
+            template::render_command(&environment, &self.source, words, &values)?
+        } else {
+            self.launch_words(&values)?
+        };
+        let mut env = if own { self.mode_env(&values)? } else { self.launch_env(&values)? };
+        env.retain(|(_, value)| !value.is_empty());
+        let ready = match &document.ready.get {
+            Some(get) => template::render(&environment, &self.source, get, &values)?,
+            // Any response shows that the port is open.
+            None => "/".to_owned(),
+        };
         let mut proxy = StandaloneProxy {
             files,
             install: if own { Vec::new() } else { self.install_commands(&dir, &here)? },
             env,
-            start: self.launch_words(command, &values)?,
+            start,
             ready: format!("{}{ready}", StandaloneProxy::ROOT),
             ready_within: document.ready.within.as_secs(),
         };
@@ -121,16 +126,6 @@ impl Definition {
 }
 
 impl Definition {
-    /// Returns the words of a command that starts the proxy, with the arguments of its mode.
-    pub(super) fn launch_words(
-        &self,
-        command: &[Text],
-        values: &TemplateContext,
-    ) -> Result<Vec<String>, ProxyError> {
-        let command: Vec<Text> = command.iter().chain(&self.mode.arguments).cloned().collect();
-        template::render_command(&template::environment(&self.source), &self.source, &command, values)
-    }
-
     /// Returns the pins of its version, as the names and values in its definition.
     pub(crate) fn pinned(&self) -> impl Iterator<Item = (String, String)> {
         let pins = self.pins.iter().filter(|_| self.release().is_some());

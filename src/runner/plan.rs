@@ -6,7 +6,6 @@ use sha2::{Digest, Sha256};
 
 use super::settings::ProxyChoice;
 use crate::{
-    builtin,
     observation::Identity,
     proxy::InstanceSettings,
     scenario::{
@@ -39,10 +38,13 @@ pub(crate) struct PlannedCase {
 pub(crate) fn plan(cases: Vec<Case>, proxy: &ProxyChoice, seed: u64) -> RunPlan {
     let mut plan = RunPlan { cases: Vec::new(), groups: Vec::new(), skipped: Vec::new() };
     for case in cases {
-        if let Some(reason) = lacks(proxy, &case) {
-            plan.skipped.push((case, reason));
-            continue;
-        }
+        let case = match fitted(proxy, &case) {
+            Ok(case) => case,
+            Err(reason) => {
+                plan.skipped.push((case, reason));
+                continue;
+            }
+        };
         let settings = instance_settings(proxy, &case.scenario.proxy);
         let group = plan.groups.iter().position(|group| *group == settings).unwrap_or_else(|| {
             plan.groups.push(settings);
@@ -53,15 +55,11 @@ pub(crate) fn plan(cases: Vec<Case>, proxy: &ProxyChoice, seed: u64) -> RunPlan 
     plan
 }
 
-fn lacks(proxy: &ProxyChoice, case: &Case) -> Option<String> {
-    match proxy {
-        ProxyChoice::Builtin(_) => builtin::lacks(&case.combination, &case.scenario.proxy),
-        ProxyChoice::Definition(definition) => definition.lacks(
-            &case.combination,
-            &case.scenario.proxy,
-            case.scenario.transport,
-            &case.scenario.steps,
-        ),
+/// The case as the proxy can run it, or the reason why it cannot.
+fn fitted(proxy: &ProxyChoice, case: &Case) -> Result<Case, String> {
+    let lacks = match proxy {
+        ProxyChoice::Builtin(which) => return which.fitted(case),
+        ProxyChoice::Definition(definition) => return definition.fitted(case),
         ProxyChoice::Remote(remote) => lacks_when_remote(case).or_else(|| {
             let leaves = case.scenario.steps.iter().any(|step| step.leave.is_some());
             if leaves && remote.url.scheme() != "http" {
@@ -75,7 +73,8 @@ fn lacks(proxy: &ProxyChoice, case: &Case) -> Option<String> {
                 "a proxy that requires no key accepts a wrong one (set a key with `--proxy-key`)".to_owned()
             })
         }),
-    }
+    };
+    lacks.map_or_else(|| Ok(case.clone()), Err)
 }
 
 /// Why a case cannot run with a proxy that was configured before the run.

@@ -21,18 +21,14 @@ pub(crate) fn static_routes(
     listen: SocketAddr,
     seed: u64,
 ) -> Vec<ProxyRoute> {
-    let served: Vec<&Case> = cases
+    let served: Vec<Case> = cases
         .iter()
         .filter(|case| lacks_when_remote(case).is_none())
-        .filter(|case| {
-            definition
-                .lacks(&case.combination, &case.scenario.proxy, case.scenario.transport, &case.scenario.steps)
-                .is_none()
-        })
+        .filter_map(|case| definition.fitted(case).ok())
         .collect();
-    let kinds: Vec<_> = served.iter().map(|case| RouteKind::of(case)).collect();
+    let kinds: Vec<_> = served.iter().map(RouteKind::of).collect();
     let mut all = control::static_routes(&kinds, listen);
-    for case in served {
+    for case in &served {
         let identity = identity(seed, &case.id);
         let provider = case.combination.provider;
         all.extend(routes(case, &identity, |name| base_url(listen, provider, &identity, name)));

@@ -20,10 +20,12 @@ mod mistake;
 mod model;
 mod parse;
 mod proxy_settings;
+mod refit;
 #[cfg(test)]
 mod schema;
 mod session;
 mod sibling;
+mod silence;
 mod step;
 mod together;
 mod transport;

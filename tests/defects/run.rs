@@ -9,7 +9,7 @@ use std::{
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 use upfault::internals::{
-    builtin::{self, Defect, EmbeddedProxy},
+    builtin::{Defect, EmbeddedProxy},
     event::{CaseReport, Event},
     judge::{Finding, Policy, Verdict},
     proxy::Definition,
@@ -43,10 +43,8 @@ pub async fn run_seeded(
     is_expected: impl Fn(&str) -> bool,
 ) -> Vec<Arc<CaseReport>> {
     // Cases that the embedded proxy does not support are left out.
-    let cases: Vec<Case> = cases
-        .into_iter()
-        .filter(|case| builtin::lacks(&case.combination, &case.scenario.proxy).is_none())
-        .collect();
+    let cases: Vec<Case> =
+        cases.into_iter().filter(|case| EmbeddedProxy::Reference.fitted(case).is_ok()).collect();
     let mut results = run_once(which, cases.clone(), seed).await;
     for _ in 1..RUNS {
         let without: BTreeSet<&str> = results

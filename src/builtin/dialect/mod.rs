@@ -16,6 +16,5 @@ pub(crate) use answer::{carries_error, empty_response, is_answer, response_name}
 pub(crate) use dialect_error::DialectError;
 pub(crate) use frame::{closing, error_frame, finish, ping};
 pub(crate) use meaning::{FrameMeaning, meaning, passes_unchanged};
-pub use serving::lacks;
-pub(crate) use serving::{Credential, credential, upstream_api, upstream_url};
+pub(crate) use serving::{Credential, credential, lacks, upstream_api, upstream_url};
 pub(crate) use typed_stream::TypedStream;

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The reason why the embedded proxy cannot serve a combination with these settings; `None` if it can.
-pub fn lacks(combination: &Combination, settings: &ProxySettings) -> Option<String> {
+pub(crate) fn lacks(combination: &Combination, settings: &ProxySettings) -> Option<String> {
     let Combination { api, provider, .. } = *combination;
     let upstream = upstream_api(api, provider);
     if settings.pass_through && (upstream != Some(api) || api.is_session()) {

@@ -1,0 +1,87 @@
+//! `upfault proxy list`
+
+use std::fmt::Write;
+
+use super::{context::CliContext, failure::Failure, print};
+use crate::{
+    builtin::{Defect, HonestVariant},
+    proxy::Definition,
+    report::{EXIT_OK, plural},
+};
+
+/// Prints the bundled proxies with their versions, and whether they can run on this machine.
+pub(super) fn list(context: &CliContext) -> Result<u8, Failure> {
+    let mut rows = vec![[
+        "builtin".to_owned(),
+        env!("CARGO_PKG_VERSION").to_owned(),
+        "Rust".to_owned(),
+        "the embedded proxy, without defects".to_owned(),
+        "part of upfault".to_owned(),
+    ]];
+    for bundled in Definition::bundled() {
+        let definition = context.definition(&context.cwd, &bundled.name)?;
+        rows.push([
+            bundled.name,
+            definition.release().map(str::to_owned).or_else(|| definition.own_version()).unwrap_or_default(),
+            definition.language.clone(),
+            format!("{}: {}", definition.summary, served(&definition)),
+            state(context, &definition),
+        ]);
+    }
+    let mut text = table(&rows);
+    let width = Defect::ALL.iter().map(|defect| defect.as_str().len()).max().unwrap_or(0);
+    text.push_str("\nThe embedded proxy in another honest form:\n");
+    for variant in HonestVariant::ALL {
+        let _ = writeln!(text, "builtin:{:width$}  {}", variant.as_str(), variant.summary());
+    }
+    text.push_str("\nThe embedded proxy with one defect:\n");
+    for defect in Defect::ALL {
+        let _ = writeln!(text, "builtin:{:width$}  {}", defect.as_str(), defect.summary());
+    }
+    print::fitted(&text, context.width)?;
+    Ok(EXIT_OK)
+}
+
+/// Whether it can run on this machine.
+fn state(context: &CliContext, definition: &Definition) -> String {
+    if let Some(program) = definition.missing_program() {
+        format!("cannot run here: {program} is not on the PATH ({})", definition.needs[program])
+    } else if !definition.needs_installation() {
+        "can run here".to_owned()
+    } else if definition.is_installed(&context.cache) {
+        "installed".to_owned()
+    } else {
+        "the first run installs it".to_owned()
+    }
+}
+
+/// What it serves: `serves 13 APIs of 19 providers, passes 5 APIs through`.
+fn served(definition: &Definition) -> String {
+    let mut parts = Vec::new();
+    if !definition.apis.is_empty() {
+        let mut providers: Vec<_> = definition.apis.values().flatten().collect();
+        providers.sort_unstable_by_key(|provider| provider.as_str());
+        providers.dedup();
+        let (apis, providers) = (definition.apis.len(), providers.len());
+        parts.push(format!("serves {} of {}", plural(apis, "API"), plural(providers, "provider")));
+    }
+    let passed = definition.passed_through().count();
+    if passed > 0 {
+        parts.push(format!("passes {} through", plural(passed, "API")));
+    }
+    parts.join(", ")
+}
+
+/// Aligns all columns but the last one.
+fn table(rows: &[[String; 5]]) -> String {
+    let widths: [usize; 4] =
+        std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
+    let mut text = String::new();
+    for row in rows {
+        for (cell, width) in row.iter().zip(widths) {
+            let _ = write!(text, "{cell:width$}  ");
+        }
+        let _ = writeln!(text, "{}", row[4]);
+    }
+    text
+}

@@ -1,0 +1,35 @@
+//! A case for a proxy with other settings than those of its scenario.
+
+use std::sync::Arc;
+
+use super::{
+    expect::Expect,
+    model::{Case, Scenario},
+    proxy_settings::ProxySettings,
+};
+
+impl Case {
+    /// Returns the case for a proxy with these settings, with the expectations of the scenario that apply to it.
+    pub(crate) fn with_proxy(&self, proxy: ProxySettings) -> Self {
+        if proxy == self.scenario.proxy {
+            return self.clone();
+        }
+        let expect = self.expectations(&proxy);
+        let scenario = Scenario { proxy, expect, ..Scenario::clone(&self.scenario) };
+        Self { scenario: Arc::new(scenario), ..self.clone() }
+    }
+
+    fn expectations(&self, proxy: &ProxySettings) -> Expect {
+        let scenario = &self.scenario;
+        let Expect { attempts, within, ending, finish, error, .. } = scenario.expect.clone();
+        if proxy.pass_through != scenario.proxy.pass_through {
+            // The response has to be that of the provider, which rules on pass-through routes check.
+            Expect { attempts, within, ..Expect::default() }
+        } else if self.combination.stream && proxy.keep_alive != scenario.proxy.keep_alive {
+            // The proxy may have sent the status and the headers before the provider did.
+            Expect { attempts, within, ending, finish, error, ..Expect::default() }
+        } else {
+            scenario.expect.clone()
+        }
+    }
+}
