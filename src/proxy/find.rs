@@ -122,7 +122,7 @@ mod tests {
     fn a_misspelt_name_gets_the_nearest_one() {
         insta::assert_snapshot!(said("litelm@1.2"), @"
         there is no proxy `litelm@1.2`; did you mean `litellm`?
-        help: bundled proxies: litellm; to use another proxy, give a folder that contains a proxy.yaml
+        help: bundled proxies: caddy, haproxy, litellm, nginx; to use another proxy, give a folder that contains a proxy.yaml
         ");
     }
 
@@ -130,7 +130,7 @@ mod tests {
     fn a_folder_without_a_definition_is_named() {
         insta::assert_snapshot!(said("./empty"), @"
         there is no proxy `./empty`: the folder ROOT/./empty has no proxy.yaml
-        help: bundled proxies: litellm; to use another proxy, give a folder that contains a proxy.yaml
+        help: bundled proxies: caddy, haproxy, litellm, nginx; to use another proxy, give a folder that contains a proxy.yaml
         ");
     }
 
