@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn folders_have_no_duplicates() {
-        assert_eq!(PROXIES.folders(), ["litellm"]);
-        assert_eq!(SNAPSHOTS.folders(), ["builtin", "litellm"]);
+        assert_eq!(PROXIES.folders(), ["caddy", "haproxy", "litellm", "nginx"]);
+        assert_eq!(SNAPSHOTS.folders(), ["builtin", "litellm", "nginx"]);
     }
 }
