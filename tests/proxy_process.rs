@@ -390,7 +390,7 @@ async fn a_failed_installation_shows_the_end_of_its_output_and_the_next_step() {
     insta::assert_snapshot!(text, @r"
     installing fake 1.2 failed: `sh -c 'echo no version 1.2 >&2; exit 3'` exited with code 3
       no version 1.2
-    the full output is in TMP/cache/proxies/DIR.log
+    the full output is in TMP/cache/proxies/fake-DIR.log
     help: does 1.2 exist?
     ");
     assert!(!fixture.find().unwrap().is_installed(&fixture.cache()));

@@ -331,14 +331,14 @@ pub(crate) enum ProxyCommand {
 pub(crate) enum SchemaOf {
     /// A scenario file
     Scenario,
-    /// A proxy definition, `proxy.yaml`
-    Proxy,
     /// The JSON report
     Report,
     /// The JSON report of `upfault compare`
     Comparison,
     /// The JSON report of `upfault selftest`
     Selftest,
+    /// A proxy definition, `proxy.yaml`
+    Proxy,
     /// A project's settings, `upfault.toml`
     Settings,
     /// The control API of `upfault serve`, as OpenAPI
