@@ -556,6 +556,14 @@ mod tests {
     }
 
     #[test]
+    fn a_mistake_in_a_variant_is_shown_with_its_place() {
+        let text = with("variants: {v: {env: {A: 'x {{ prot }}'}}}");
+        assert!(text.starts_with("proxy.yaml:3:31: unknown variable `prot`"), "{text}");
+        let text = with("variants: {v: {settings: {a: ['{{ prot }}']}}}");
+        assert!(text.starts_with("proxy.yaml:3:35: unknown variable `prot`"), "{text}");
+    }
+
+    #[test]
     fn a_start_that_would_never_end_is_refused() {
         let text = said("apis: {}\nlaunch: {command: [x]}\nready: {within: 1s}\n", "");
         assert!(text.contains("`ready` needs `get`, `tcp` or `log`"), "{text}");

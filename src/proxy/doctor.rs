@@ -96,3 +96,16 @@ pub(super) fn first_line(command: &[String]) -> Option<String> {
     let first = |text: &String| text.lines().next().map(str::to_owned).filter(|line| !line.is_empty());
     first(&printed.out).or_else(|| first(&printed.err))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_programs_print_their_version_on_standard_error() {
+        let said = |script: &str| first_line(&["sh", "-c", script].map(str::to_owned));
+        assert_eq!(said("echo warning >&2; echo tool 1.2; echo more").unwrap(), "tool 1.2");
+        assert_eq!(said("echo tool 1.2 >&2").unwrap(), "tool 1.2");
+        assert_eq!(said("echo no such option >&2; exit 1"), None);
+    }
+}

@@ -477,6 +477,19 @@ mod tests {
     }
 
     #[test]
+    fn arguments_and_variables_of_a_mode_come_last() {
+        let litellm = Definition::find("litellm", Path::new("/nonexistent")).unwrap();
+        let words = ["workers-2", "LITELLM_MODE=DEV"].map(str::to_owned);
+        let definition = litellm.in_mode(&words, Path::new("/nonexistent")).unwrap();
+        let context = definition.context(&[], &RenderContext::sample());
+        let words = definition.launch_words(&context).unwrap();
+        assert!(words.ends_with(&["--num_workers", "2"].map(str::to_owned)), "{words:?}");
+        let env = definition.launch_env(&context).unwrap();
+        assert_eq!(env.last().unwrap(), &("LITELLM_MODE".to_owned(), "DEV".to_owned()));
+        assert_eq!(env.iter().filter(|(name, _)| name == "LITELLM_MODE").count(), 1);
+    }
+
+    #[test]
     fn fifteen_hundred_routes_are_rendered_without_running_out_of_fuel() {
         let routes: Vec<ProxyRoute> = (0..1500).map(|index| route(&format!("m{index}"), &["b"])).collect();
         let text = litellm(&routes, InstanceSettings::default());
