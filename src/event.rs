@@ -108,10 +108,12 @@ pub struct RunFinished {
     pub fail_fast: Option<usize>,
     /// Whether the proxy stopped serving and was not restarted, so that cases have no verdict.
     pub gave_up: bool,
-    /// Milliseconds from the first request to the last verdict.
+    /// Milliseconds from the time that the first instance was warm to the last verdict.
     pub wall_ms: f64,
     /// Milliseconds from the start of the command to its end.
     pub total_ms: f64,
+    /// Where the time went.
+    pub times: RunTimes,
     /// Pending snapshot files that were written.
     pub pending: Vec<String>,
     /// How many new or changed cases were not saved because the folder is not an upfault project.
@@ -128,6 +130,36 @@ pub struct RunFinished {
     pub stops: Vec<ProxyStop>,
     /// Accepted snapshots of scenarios that no longer exist or cases that were not run.
     pub notes: Vec<String>,
+}
+
+/// Where the time of a run with a proxy went that upfault started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
+pub struct RunTimes {
+    /// Milliseconds for the installation, or for finding that the proxy is installed.
+    pub install_ms: f64,
+    /// Milliseconds from the first launch until the first instance was warm, and cases began.
+    pub first_ready_ms: f64,
+    /// How many cases ran again, to confirm a difference or because the machine was busy; each repetition counts.
+    pub repeated: usize,
+    /// Milliseconds that these repetitions took, added up.
+    pub repeated_ms: f64,
+    /// Milliseconds of CPU time that the processes of the proxy used on all cores; null if the system does not tell.
+    pub proxy_cpu_ms: Option<f64>,
+}
+
+impl RunTimes {
+    /// Adds the times of another shard, which ran at the same time: the work adds up, the waiting does not.
+    pub fn add_shard(&mut self, other: &Self) {
+        self.install_ms = self.install_ms.max(other.install_ms);
+        self.first_ready_ms = self.first_ready_ms.max(other.first_ready_ms);
+        self.repeated += other.repeated;
+        self.repeated_ms += other.repeated_ms;
+        self.proxy_cpu_ms = self
+            .proxy_cpu_ms
+            .zip(other.proxy_cpu_ms)
+            .map_or(self.proxy_cpu_ms.or(other.proxy_cpu_ms), |(one, two)| Some(one + two));
+    }
 }
 
 /// The proxy stopped serving during the run.

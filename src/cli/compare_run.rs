@@ -169,6 +169,7 @@ impl<'a> SideRunner<'a> {
             policy: self.args.policy.clone(),
             snapshots: None,
             rerun_failed: None,
+            quick: false,
             fail_fast: Some(0),
             output: OutputArgs::default(),
             tested_before: None,

@@ -128,7 +128,12 @@ pub(super) fn settings(
         Some(name) => policy::chosen(context, name)?,
         None => chosen.policy.clone().unwrap_or_default(),
     };
-    let Selection { cases, of } = select::cases(context, chosen, &args.select)?;
+    let Selection { mut cases, mut of } = select::cases(context, chosen, &args.select)?;
+    if args.quick {
+        let costs = select::durations(context, chosen, &args.select)?.costs(&cases);
+        cases = runner::slice(cases, &proxy, |id| costs.of(id));
+        of.quick = true;
+    }
     let own = args.snapshots.as_ref().map(|folder| context.place(folder)).or(chosen.snapshots.clone());
     // The behaviour of a defect or a variant is not a baseline.
     let defective = proxy.name().starts_with("builtin:");

@@ -78,6 +78,9 @@ pub(crate) struct RunArgs {
     /// Options that change the proxy for this run.
     #[command(flatten)]
     pub mode: ModeArgs,
+    /// Only a slice: the fastest case for each folder of scenarios and each API, all on one instance of the proxy
+    #[arg(long, conflicts_with = "shard")]
+    pub quick: bool,
     /// Accept the results of this run as the new snapshots, except cases that break required rules
     #[arg(long)]
     pub accept: bool,

@@ -121,7 +121,7 @@ pub(super) fn cases(
     if let Some(note) = about_replacing(&replacing) {
         print::note(&note);
     }
-    Ok(Selection { cases, of: RunSelection { filter, shard } })
+    Ok(Selection { cases, of: RunSelection { filter, quick: false, shard } })
 }
 
 /// The cases with these ids. A note says if some no longer exist.

@@ -196,6 +196,7 @@ impl ShardHeads {
             end.gave_up |= summary.gave_up;
             end.wall_ms = end.wall_ms.max(summary.wall_ms);
             end.total_ms = end.total_ms.max(summary.total_ms);
+            end.times.add_shard(&summary.times);
             end.log_leaks.extend(head.log_leaks.iter().cloned());
             end.stops.extend(head.stops.iter().cloned());
         }

@@ -121,6 +121,7 @@ pub fn judge_again(report: &Report, policy: &Policy) -> Rejudgement {
         gave_up: summary.gave_up,
         wall_ms: summary.wall_ms,
         total_ms: summary.total_ms,
+        times: summary.times,
         log_leaks: report.log_leaks.clone(),
         stops: report.stops.clone(),
         ..RunFinished::default()

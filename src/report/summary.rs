@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{CaseReport, RunFinished},
+    event::{CaseReport, RunFinished, RunTimes},
     judge::Verdict,
 };
 
@@ -46,6 +46,9 @@ pub struct Summary {
     /// From the proxy's first launch until all instances were warm. Absent if upfault did not start the proxy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy_start_ms: Option<f64>,
+    /// Where the time went.
+    #[serde(default)]
+    pub times: RunTimes,
     /// The case that took the longest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slowest: Option<Slowest>,
@@ -97,6 +100,7 @@ impl Summary {
     pub fn finish(&mut self, end: &RunFinished) {
         self.wall_ms = end.wall_ms;
         self.total_ms = end.total_ms;
+        self.times = end.times;
         self.interrupted = end.interrupted;
         self.fail_fast = end.fail_fast;
         self.gave_up = end.gave_up;

@@ -244,6 +244,9 @@ impl<'r> TerminalText<'r> {
         let counts = if counts.is_empty() { String::new() } else { format!(": {counts}") };
         painter.raw(&format!("{}{counts}", plural(summary.cases(), "case")))?;
         painter.text(0, Style::new(), &self.times())?;
+        if let Some(phases) = self.phases() {
+            painter.text(0, Style::new(), &phases)?;
+        }
         if summary.inconclusive > 0 {
             let cases = plural(summary.inconclusive, "case");
             let line = format!(
@@ -290,6 +293,30 @@ impl<'r> TerminalText<'r> {
         }
         painter.text(0, Style::new(), "next: this command runs the first failing case alone:")?;
         painter.command(2, "", &rerun.command(first))
+    }
+
+    /// Where the time of a run went with a proxy that upfault started.
+    fn phases(&self) -> Option<String> {
+        let summary = &self.run.report.summary;
+        let times = &summary.times;
+        let start = summary.proxy_start_ms?;
+        let cpu = times.proxy_cpu_ms?;
+        let mut line = format!(
+            "time: installation {}, first instance ready after {}, all after {}, cases {}",
+            seconds(times.install_ms),
+            seconds(times.first_ready_ms),
+            seconds(start),
+            seconds(summary.wall_ms)
+        );
+        if times.repeated > 0 {
+            line.push_str(&format!(
+                ", {} repetitions {} in total",
+                times.repeated,
+                seconds(times.repeated_ms)
+            ));
+        }
+        line.push_str(&format!("; the proxy used {} of CPU time", seconds(cpu)));
+        Some(line)
     }
 
     fn times(&self) -> String {

@@ -8,7 +8,7 @@ use std::{
 use super::{
     error::{ProxyGone, RunError},
     instance_results::InstanceResults,
-    log_leaks::{self, SearchedLog},
+    log_leaks,
     settings::RunSettings,
 };
 use crate::{
@@ -19,16 +19,16 @@ use crate::{
     spool::{Spool, SpoolPlace},
 };
 
-/// Writes snapshots and searches the logs of processes that have ended. `logs` are the logs of the last processes.
+/// Writes snapshots and searches the logs of processes that have ended.
 pub(super) async fn record(
     settings: &RunSettings,
     scenarios: &BTreeMap<String, Case>,
     done: Vec<InstanceResults>,
     snapshots: &Mutex<Spool<CaseSnapshot>>,
-    mut logs: Vec<SearchedLog>,
     finished: &mut RunFinished,
 ) -> Result<Option<ProxyGone>, RunError> {
     let mut died = None;
+    let mut logs = Vec::new();
     let mut by_scenario: BTreeMap<String, Vec<SpoolPlace>> = BTreeMap::new();
     let mut verdicts = HashMap::new();
     for group in done {

@@ -84,9 +84,12 @@ impl InstanceRun<'_> {
     /// Whether the case must be repeated alone, because a finding depends on timing or the machine was busy.
     fn needs_quiet(&self, slow: Option<Duration>, judged: &JudgedLook) -> bool {
         let embedded = matches!(self.gateway, Gateway::Builtin(_));
-        let suspicious = judged.is_about_time() || judged.is_news() || judged.contradicts_an_entry();
+        let is_news = judged.is_news() || judged.contradicts_an_entry();
         // The embedded proxy shares this process, so the control requests show when it is slow.
-        (slow.is_some() && suspicious) || (judged.is_about_time() && !embedded)
+        match slow {
+            Some(_) => judged.is_about_time() || is_news,
+            None => judged.is_about_time() && is_news && !embedded,
+        }
     }
 
     /// The harm to another caller that got its response only after a request of this case had ended, whose upstream

@@ -1,6 +1,9 @@
 //! What is known about the cases of an instance when they are over.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use super::{error::ProxyGone, log_leaks::SearchedLog};
 use crate::{event::ProxyStop, judge::Verdict, spool::SpoolPlace};
@@ -19,6 +22,10 @@ pub(super) struct InstanceResults {
     pub died: Option<ProxyGone>,
     /// The logs of ended processes, which are searched for secrets.
     pub logs: Vec<SearchedLog>,
+    /// The number of further looks at cases.
+    pub repeated: usize,
+    /// How long further looks took, added up.
+    pub repeated_time: Duration,
     /// The number of cases that could not be judged even alone, because the machine was too busy.
     pub(super) busy: usize,
     /// The scenarios that stopped the proxy since the last case that did not.

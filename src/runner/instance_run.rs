@@ -25,6 +25,7 @@ use super::{
     outcome::JudgingContext,
     pace::{CasePermit, Pacer},
     proxy_state::{ProxyState, Silence, beat},
+    starts::Starts,
     worklist::Worklist,
 };
 use crate::{
@@ -55,6 +56,8 @@ pub(super) struct InstanceRun<'a> {
     pub gateway: Gateway,
     /// Limits the number of concurrent cases.
     pub pacer: Pacer,
+    /// The starts of all instances.
+    pub starts: &'a Starts,
     /// The accepted snapshots and the policy.
     pub bench: &'a JudgingContext,
     /// The snapshots of all cases, until the end of the run.
@@ -155,7 +158,7 @@ impl InstanceRun<'_> {
             }
             tokio::select! {
                 () = self.cancel.cancelled() => return Phase::Done,
-                place = self.pacer.enter(), if !waiting.is_empty() => {
+                place = self.place(waiting.front()), if !waiting.is_empty() => {
                     running.extend(waiting.pop_front().map(|look| self.look(look, place, &begun)));
                 }
                 Some(seen) = running.next(), if !running.is_empty() => {
@@ -201,6 +204,14 @@ impl InstanceRun<'_> {
             }
         }
         Phase::Stopped(stop)
+    }
+
+    /// Waits until the next look may run. Cancel-safe.
+    async fn place(&self, next: Option<&Look<'_>>) -> CasePermit<'_> {
+        if next.is_some_and(|look| look.alone) {
+            self.starts.over().await;
+        }
+        self.pacer.enter().await
     }
 
     /// Runs a case once, and then frees its place.

@@ -117,6 +117,10 @@ impl<'r> Worklist<'r> {
     /// Records a finished look.
     pub(super) fn over(&mut self, seen: FinishedLook<'r>) {
         self.open.retain(|look| !look.is_at(&seen.look.ready.case.id));
+        if seen.look.n > 0 {
+            self.done.repeated += 1;
+            self.done.repeated_time += seen.span.1 - seen.span.0;
+        }
         if seen.look.alone {
             let (began, ended) = seen.span;
             *self.alone_time.entry(seen.look.ready.case.id.clone()).or_default() += ended - began;

@@ -61,6 +61,9 @@ pub struct RunSelection {
     /// The filter expression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
+    /// Whether the run was limited to a slice of the cases (`--quick`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub quick: bool,
     /// The shard, if the run was one of several parts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<ShardReport>,

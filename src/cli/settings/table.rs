@@ -130,11 +130,12 @@ pub(super) const SETTINGS: [SettingRow; 16] = [
 ];
 
 /// The options of `upfault run` that are not settings, with the reasons.
-pub(super) const NOT_SETTINGS: [(&str, &str); 13] = [
+pub(super) const NOT_SETTINGS: [(&str, &str); 14] = [
     ("--set", "it changes one run; the `proxy` of the file can name a mode"),
     ("--overlay", "it changes one run; the `proxy` of the file can name a mode"),
     ("--config-overlay", "it changes one run; the `proxy` of the file can name a mode"),
     ("--as", "it says for one run what its results are compared with"),
+    ("--quick", "a run with fewer cases is a choice of the moment"),
     ("--shard", "each machine runs another shard"),
     ("--accept", "it replaces the baseline, which must be a decision for one run"),
     ("--force", "it belongs to `--accept`"),

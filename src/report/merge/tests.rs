@@ -43,7 +43,7 @@ fn shards(cases: &[Case], n: usize, verdict: impl Fn(&str) -> Verdict) -> Vec<Re
     let part =
         |k| split(cases.to_vec(), Shard { k, n }, Durations::bundled()).expect("there are enough cases");
     let report = |part: crate::shard::Split| {
-        let selection = RunSelection { filter: Some("x".to_owned()), shard: Some(part.report) };
+        let selection = RunSelection { filter: Some("x".to_owned()), quick: false, shard: Some(part.report) };
         run(&part.cases, part.cases.len(), selection, &verdict)
     };
     (1..=n).map(|k| report(part(k))).collect()
@@ -94,7 +94,7 @@ proptest! {
             true => Verdict::ALL[(place(id) * 7 + salt) % Verdict::ALL.len()],
             false => [Verdict::Pass, Verdict::Known][(place(id) + salt) % 2],
         };
-        let selection = RunSelection { filter: Some("x".to_owned()), shard: None };
+        let selection = RunSelection { filter: Some("x".to_owned()), quick: false, shard: None };
         let unsharded = run(&cases, cases.len(), selection, verdict);
         let mut reports = shards(&cases, n, verdict);
         // The order in which the reports are named does not matter.
