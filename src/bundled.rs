@@ -101,7 +101,9 @@ mod tests {
 
     #[test]
     fn folders_have_no_duplicates() {
-        assert_eq!(PROXIES.folders(), ["caddy", "haproxy", "litellm", "nginx"]);
-        assert_eq!(SNAPSHOTS.folders(), ["builtin", "litellm", "nginx"]);
+        for folders in [PROXIES.folders(), SNAPSHOTS.folders()] {
+            assert!(folders.contains(&"litellm"), "{folders:?}");
+            assert!(folders.is_sorted_by(|one, next| one < next), "{folders:?}");
+        }
     }
 }
