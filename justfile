@@ -54,6 +54,11 @@ builtin *ARGS:
 litellm VERSION="" *ARGS:
     cargo run --release --locked -- run --proxy litellm{{ VERSION }} {{ ARGS }}
 
+# Run the scenarios against the bundled gateways, by their accepted snapshots; `just gateways nginx haproxy` for some of them
+gateways *NAMES:
+    cargo build --release --locked
+    .ci/gateways {{ NAMES }}
+
 # Test the control API of `serve` with Chromium, curl, pytest and vitest (needs Chromium, curl, uv, node and the network)
 control-api:
     uv venv --quiet --allow-existing --python '>=3.11' target/ci/programs

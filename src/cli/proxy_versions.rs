@@ -24,6 +24,12 @@ pub(super) fn versions(context: &CliContext, spec: &str, series: Option<usize>) 
     };
     let width = listed.iter().map(|release| release.len()).max().unwrap_or_default();
     print::out(&format!("{}: the package index offers {}\n", definition.name, plural(all.len(), "release")))?;
+    if series.is_some() {
+        let releases = plural(listed.len(), "release");
+        print::note(&format!(
+            "asking the package index whether {releases} can be installed; this can take minutes"
+        ));
+    }
     // Each check waits for the index, so all of them wait at the same time.
     let checked: Vec<Result<Vec<String>, Failure>> = std::thread::scope(|scope| {
         let check = |release| {
