@@ -45,7 +45,7 @@ pub(super) struct Document {
     #[serde(default)]
     pub(super) apis: IndexMap<Api, Vec<Provider>>,
     /// What users might expect but the proxy does not serve or cannot notice, each with the reason: the names of providers,
-    /// APIs and transports; `wrong_key`, `unknown_model`; `unresolvable_name`, `ip_certificate`.
+    /// APIs and transports; `wrong_key`, `unknown_model`; `unresolvable_name`, `ip_certificate`; `several_choices`.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "IndexMap<String, String>"))]
     pub(super) lacks: IndexMap<UnservedFeature, String>,
@@ -113,8 +113,8 @@ pub(super) struct ReproDocument {
     pub(super) versions: IndexMap<String, Vec<Text>>,
 }
 
-/// A provider, an API, a transport or an upstream that a proxy does not serve, or a mistake of a request that it cannot
-/// notice.
+/// A provider, an API, a transport, an upstream or a request that a proxy does not serve, or a mistake of a request that it
+/// cannot notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum UnservedFeature {
     Provider(Provider),
@@ -125,12 +125,15 @@ pub(super) enum UnservedFeature {
     UnresolvableName,
     /// An upstream whose certificate is for an IP address.
     IpCertificate,
+    /// A request for more than one choice.
+    SeveralChoices,
 }
 
-/// The names of what an upstream can have, in `lacks`.
-const UPSTREAM_FEATURES: [(&str, UnservedFeature); 2] = [
+/// The names of what an upstream or a request can have, in `lacks`.
+const NAMED_FEATURES: [(&str, UnservedFeature); 3] = [
     ("unresolvable_name", UnservedFeature::UnresolvableName),
     ("ip_certificate", UnservedFeature::IpCertificate),
+    ("several_choices", UnservedFeature::SeveralChoices),
 ];
 
 impl std::fmt::Display for UnservedFeature {
@@ -140,8 +143,8 @@ impl std::fmt::Display for UnservedFeature {
             Self::Api(api) => api.fmt(f),
             Self::Transport(transport) => transport.fmt(f),
             Self::Mistake(mistake) => f.write_str(mistake.as_str()),
-            Self::UnresolvableName | Self::IpCertificate => {
-                let named = UPSTREAM_FEATURES.iter().find(|(_, feature)| feature == self);
+            Self::UnresolvableName | Self::IpCertificate | Self::SeveralChoices => {
+                let named = NAMED_FEATURES.iter().find(|(_, feature)| feature == self);
                 f.write_str(named.map_or("", |(name, _)| name))
             }
         }
@@ -156,7 +159,7 @@ impl<'de> Deserialize<'de> for UnservedFeature {
         if let Some(mistake) = mistake {
             return Ok(Self::Mistake(mistake));
         }
-        if let Some((_, feature)) = UPSTREAM_FEATURES.into_iter().find(|(known, _)| *known == name) {
+        if let Some((_, feature)) = NAMED_FEATURES.into_iter().find(|(known, _)| *known == name) {
             return Ok(feature);
         }
         let named = match name.parse() {

@@ -1,5 +1,7 @@
 //! A case as a proxy can run it: with the settings that the proxy really has.
 
+use serde_json::Value;
+
 use super::{definition::Definition, document::UnservedFeature, fixed::FixedSettings};
 use crate::{
     observation::OwnRetries,
@@ -16,7 +18,7 @@ impl Definition {
     /// The reason why the proxy cannot run the case.
     pub fn fitted(&self, case: &Case) -> Result<Case, String> {
         let scenario = &case.scenario;
-        if let Some(reason) = self.lacks_upstream(scenario) {
+        if let Some(reason) = self.lacks_feature(scenario) {
             return Err(reason);
         }
         let mut proxy = self.own_settings(scenario)?;
@@ -27,8 +29,8 @@ impl Definition {
         }
     }
 
-    /// Returns why the proxy cannot use the upstreams of a scenario.
-    fn lacks_upstream(&self, scenario: &Scenario) -> Option<String> {
+    /// Returns why the proxy cannot use the upstreams of a scenario, or serve its requests.
+    fn lacks_feature(&self, scenario: &Scenario) -> Option<String> {
         let because = |feature| self.document.lacks.get(&feature);
         let unresolvable = Fault::Connection(ConnectionFault::UnresolvableName);
         let is_unresolvable =
@@ -38,6 +40,11 @@ impl Definition {
                 "{} cannot have a provider whose name does not resolve: {reason}",
                 self.name
             ));
+        }
+        let is_for_several =
+            scenario.steps.iter().any(|step| step.body.get("n").and_then(Value::as_u64) > Some(1));
+        if let Some(reason) = because(UnservedFeature::SeveralChoices).filter(|_| is_for_several) {
+            return Some(format!("{} cannot be asked for several choices: {reason}", self.name));
         }
         let reason =
             because(UnservedFeature::IpCertificate).filter(|_| scenario.transport != Transport::Plain)?;
@@ -199,10 +206,11 @@ mod tests {
     }
 
     #[test]
-    fn upstreams_that_a_proxy_cannot_use_are_declared() {
+    fn upstreams_and_requests_that_a_proxy_cannot_serve_are_declared() {
         let limited = definition(
             "apis: {openai/chat: [openai]}\nsettings: {timeout: route, tls: instance}\n\
-             lacks: {unresolvable_name: it resolves names when it starts, ip_certificate: it compares only names}",
+             lacks: {unresolvable_name: it resolves names when it starts, ip_certificate: it compares only names, \
+             several_choices: it asks for one}",
         );
         let reason = |text: &str| limited.fitted(&case(text)).unwrap_err();
         insta::assert_snapshot!(
@@ -213,8 +221,13 @@ mod tests {
             reason("transport: tls\nupstream: [{reply: ok}]"),
             @"fake cannot check a certificate for an IP address: it compares only names"
         );
+        insta::assert_snapshot!(
+            reason("upstream: [{reply: ok}]\nsteps: [{body: {n: 2}}]"),
+            @"fake cannot be asked for several choices: it asks for one"
+        );
+        assert!(limited.fitted(&case("upstream: [{reply: ok}]\nsteps: [{body: {n: 1}}]")).is_ok());
         let names: Vec<String> = limited.unserved().map(|(name, _)| name).collect();
-        assert_eq!(names, ["unresolvable_name", "ip_certificate"]);
+        assert_eq!(names, ["unresolvable_name", "ip_certificate", "several_choices"]);
     }
 
     #[test]
