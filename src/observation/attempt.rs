@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Canaries, CodedBody, ReceivedClose, exchange::binary_size};
 use crate::{
-    scenario::{Api, Turn},
+    scenario::{Api, Fault, Http2Code, Http2Fault, Turn},
     wire::frames::Carrier,
 };
 
@@ -104,6 +104,18 @@ impl Attempt {
     /// Whether the mock read a request, and did not only accept a connection.
     pub fn was_asked(&self) -> bool {
         !self.method.is_empty()
+    }
+
+    /// Whether the mock said that it has not processed the request, so that any client may send it again at once (RFC 9113
+    /// section 8.7).
+    pub fn was_refused(&self) -> bool {
+        let refuses = |fault: &Fault| match fault {
+            Fault::Http2(Http2Fault::RstStream(strike)) => strike.code == Http2Code::RefusedStream,
+            _ => false,
+        };
+        self.sent.status.is_none()
+            && self.end == AttemptEnd::StreamReset
+            && self.turn.as_ref().is_some_and(|turn| turn.faults.iter().any(refuses))
     }
 
     /// The endpoint, if the scenario has literal bodies, but none for it: the mock sent the provider's own reply. The list

@@ -74,9 +74,10 @@ fn budget(facts: &Facts<'_>) -> Option<RuleOutcome> {
         .into_iter()
         .filter(|(_, attempts)| !attempts.iter().any(|(_, result)| is_terminal(result)))
         // If a connection ends before the upstream has read the request, the proxy may open another one for it
-        // (RFC 9112 section 9.3.1): the request has had no effect yet.
+        // (RFC 9112 section 9.3.1): the request has had no effect yet. The same is true of one that the upstream refused.
         .map(|(deployment, attempts)| {
-            (deployment, attempts.iter().filter(|(attempt, _)| attempt.was_asked()).count())
+            let counts = |attempt: &Attempt| attempt.was_asked() && !attempt.was_refused();
+            (deployment, attempts.iter().filter(|(attempt, _)| counts(attempt)).count())
         })
         .max_by_key(|(_, count)| *count);
     let (deployment, count) = worst?;

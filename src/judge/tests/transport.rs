@@ -4,7 +4,7 @@ use super::{every_rule::RuleExample, seen::*};
 use crate::{
     judge::{self, Policy},
     observation::{AttemptEnd, ExchangeOutcome, ResponseEnd},
-    scenario::{ConnectionFault, Fault, TlsFault},
+    scenario::{ConnectionFault, Fault, Http2Code, Http2Fault, Http2Strike, Point, TlsFault},
 };
 
 pub(super) fn examples() -> Vec<RuleExample> {
@@ -130,6 +130,18 @@ fn a_connection_on_which_no_request_was_read_does_not_count_as_a_retry() {
     let budget = "retry.budget".to_owned();
     assert!(!broken(twice.clone().tried(error(503)).received(error(503))).contains(&budget));
     assert!(broken(twice.tried(error(503)).tried(error(503)).received(error(503))).contains(&budget));
+}
+
+#[test]
+fn a_request_that_the_upstream_refused_before_it_processed_it_does_not_count_as_a_retry() {
+    let reset = |code| {
+        let fault = Fault::Http2(Http2Fault::RstStream(Http2Strike { code, at: Point::BeforeHeaders }));
+        let tried =
+            |seen: ObservationBuilder| seen.tried_in_vain(AttemptEnd::StreamReset).with_fault(fault.clone());
+        broken(tried(tried(plain())).received(error(502))).contains(&"retry.budget".to_owned())
+    };
+    assert!(!reset(Http2Code::RefusedStream));
+    assert!(reset(Http2Code::InternalError));
 }
 
 #[test]
