@@ -9,16 +9,19 @@ impl<'a> Facts<'a> {
     pub fn mirrored(&self) -> Option<&'a Attempt> {
         let answer = self.raw_response()?;
         let (attempt, _) = self.attempts.last()?;
-        let same_header = |name| attempt.sent.header(name) == answer.header(name);
         let same = attempt.sent.status == Some(answer.status)
             && if self.response.session().is_some() {
                 self.same_session(attempt, answer)
             } else {
-                same_header("content-type")
-                    && same_header("content-encoding")
-                    && same_message(attempt, answer)
+                same_content_type(attempt, answer) && same_coded_body(attempt, answer)
             };
         same.then_some(attempt)
+    }
+
+    /// Whether the caller got the body of the last attempt byte for byte, with the same Content-Encoding.
+    pub fn has_coded_body_as_sent(&self) -> bool {
+        let last = self.attempts.last().zip(self.raw_response());
+        last.is_some_and(|((attempt, _), answer)| same_coded_body(attempt, answer))
     }
 
     /// Whether the call was sent on a pass-through route.
@@ -36,6 +39,28 @@ impl<'a> Facts<'a> {
         };
         same_end && sent.len() == got.len() && sent.iter().zip(got).all(|(sent, got)| sent.data == got.data)
     }
+}
+
+fn same_coded_body(attempt: &Attempt, answer: &Response) -> bool {
+    attempt.sent.header("content-encoding") == answer.header("content-encoding")
+        && same_message(attempt, answer)
+}
+
+/// Whether both messages have the same content type, without parameters that have no meaning.
+pub(super) fn same_content_type(attempt: &Attempt, answer: &Response) -> bool {
+    let [sent, got] = [attempt.sent.header("content-type"), answer.header("content-type")];
+    sent.map(meaning) == got.map(meaning)
+}
+
+/// JSON and event streams are always UTF-8, so a parameter that says this has no meaning (RFC 8259 sections 8.1 and 11, HTML
+/// section 9.2).
+fn meaning(kind: &str) -> String {
+    let kind = kind.to_ascii_lowercase();
+    let mut parts = kind.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default();
+    let is_utf8 = matches!(essence, "text/event-stream" | "application/json") || essence.ends_with("+json");
+    let parameters = parts.filter(|part| !(is_utf8 && part.replace('"', "") == "charset=utf-8"));
+    parameters.fold(essence.to_owned(), |kind, part| kind + ";" + part)
 }
 
 /// Whether both messages have the same body: the part of what was written that belongs to the message.

@@ -29,7 +29,7 @@ fn content_coding(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let was_coded = facts.attempts.iter().any(|(attempt, _)| attempt.sent.coded.is_some());
     // A pass-through must not change the body, whatever it is.
     if (header.is_none() && answer.body.coded.is_none() && !was_coded)
-        || (facts.is_pass_through() && facts.mirrored().is_some())
+        || (facts.is_pass_through() && facts.has_coded_body_as_sent())
     {
         return None;
     }

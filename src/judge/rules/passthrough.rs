@@ -6,6 +6,7 @@ use crate::{
     judge::{
         attempt_outcome::is_truncated,
         facts::Facts,
+        mirrored::same_content_type,
         rule::{Rule, RuleOutcome},
         scope::{PassThrough, Scope},
         trace::hop_by_hop,
@@ -100,11 +101,22 @@ fn is_whole_message(attempt: &Attempt) -> bool {
         && faults.any(|fault| fault.changes(ReplyPart::NextReply) || fault.needs(FaultNeed::AwsEventStream))
 }
 
-/// The upstream's and the proxy's response, if they have the same status; otherwise `passthrough.status` reports the
-/// difference.
+/// The upstream's response and the one that the proxy passed on in its place, which has the same status; otherwise
+/// `passthrough.status` reports the difference.
 fn pair<'a>(facts: &Facts<'a>) -> Option<(&'a Attempt, &'a Response)> {
     let (attempt, answer) = (sent(facts)?, facts.raw_response()?);
-    (attempt.sent.status == Some(answer.status)).then_some((attempt, answer))
+    let same = attempt.sent.status == Some(answer.status) && !is_own_error(attempt, answer);
+    same.then_some((attempt, answer))
+}
+
+/// Whether the proxy reported in an error of its own that the upstream's body broke off: it reads a body to its end before it
+/// passes it on.
+fn is_own_error(attempt: &Attempt, answer: &Response) -> bool {
+    let bytes = attempt.sent.body_bytes();
+    answer.status >= 500
+        && answer.ending == ResponseEnd::Complete
+        && !is_whole(attempt)
+        && !String::from_utf8_lossy(&bytes).starts_with(&answer.body.text)
 }
 
 fn status(facts: &Facts<'_>) -> Option<RuleOutcome> {
@@ -120,7 +132,7 @@ fn content_type(facts: &Facts<'_>) -> Option<RuleOutcome> {
     // A response without a body does not need the type of one (RFC 9110 section 15.4.5).
     let (attempt, answer) = pair(facts).filter(|(_, answer)| !matches!(answer.status, 204 | 304))?;
     let (sent, got) = (attempt.sent.header("content-type"), answer.header("content-type"));
-    RuleOutcome::check(sent == got, || {
+    RuleOutcome::check(same_content_type(attempt, answer), || {
         let shown = |kind: Option<&str>| {
             kind.map_or("no content-type".to_owned(), |kind| format!("content-type: {kind}"))
         };

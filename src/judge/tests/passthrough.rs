@@ -68,6 +68,19 @@ fn broken(seen: &ObservationBuilder) -> Vec<String> {
 }
 
 #[test]
+fn a_parameter_without_a_meaning_is_not_a_part_of_a_content_type() {
+    let sent = |kind: &str| say(502, "{}").with("content-type", kind);
+    let differs = |upstream, proxy| {
+        let broken = broken(&passed().tried(sent(upstream)).received(sent(proxy)));
+        broken.contains(&"passthrough.content-type".to_owned())
+    };
+    assert!(!differs("text/event-stream; charset=utf-8", "text/event-stream"));
+    assert!(!differs("application/json", "application/json;charset=\"UTF-8\""));
+    assert!(differs("application/json; charset=latin-1", "application/json"));
+    assert!(differs("text/html; charset=utf-8", "text/html"));
+}
+
+#[test]
 fn a_complete_message_with_broken_content_or_with_bytes_after_it_may_be_passed_on_as_complete() {
     let corrupt = EventStreamFault::BadMessageCrc { at: Point::AfterEvents(1) };
     for fault in [Fault::Http1(Http1Fault::ShortContentLength), Fault::EventStream(corrupt)] {
@@ -87,6 +100,15 @@ fn an_unchanged_response_of_a_pass_through_route_breaks_no_rule() {
     for said in [events(&[ONE]), events(&[ONE, ERROR, TWO])] {
         assert_eq!(broken(&passed_stream().tried(said.clone()).received(said)), Vec::<String>::new());
     }
+}
+
+#[test]
+fn a_proxy_that_reads_whole_bodies_may_report_in_an_error_of_its_own_that_one_broke_off() {
+    let half = || say(500, r#"{"error":{"mess"#);
+    let broken_by = |got: SideReply| broken(&passed().tried_until(half(), AttemptEnd::Reset).received(got));
+    let rules = |got| broken_by(got).into_iter().filter(|rule| rule.starts_with("passthrough.")).count();
+    assert_eq!(rules(say(500, r#"{"error":{"message":"the provider's body broke off"}}"#)), 0);
+    assert!(broken_by(half()).contains(&"passthrough.cut-stays-cut".to_owned()));
 }
 
 #[test]
