@@ -9,6 +9,9 @@ use super::StepName;
 /// The prefix of every provider key.
 const KEY: &str = "sk-canary-";
 
+/// The prefix of every model name.
+const MODEL: &str = "upfault-";
+
 /// The token that distinguishes the traffic of one case from that of all others.
 ///
 /// It is part of values that every proxy must pass on or map: the model alias, the path of the base URL, the
@@ -21,9 +24,13 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// The first segment of the path of the base URL that all deployments share. A request below it is for the deployment
+    /// whose key or model it contains.
+    pub const SHARED_PATH: &str = "any";
+
     /// The model name with which callers address a deployment.
     pub fn model(&self, deployment: &str) -> String {
-        format!("upfault-{}-{deployment}", self.token)
+        format!("{MODEL}{}-{deployment}", self.token)
     }
 
     /// The first segments of the base URL path of a deployment, without a slash at the start and the end.
@@ -67,6 +74,11 @@ impl Identity {
             let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(rest.len());
             rest[..end].trim_end_matches('-')
         })
+    }
+
+    /// The token and the deployment in a model name.
+    pub fn of_model(model: &str) -> Option<(&str, &str)> {
+        model.strip_prefix(MODEL)?.rsplit_once('-')
     }
 
     /// The token and the deployment in a provider key.

@@ -160,7 +160,8 @@ pub(super) fn load(source: DefinitionSource, version: Option<&str>) -> Result<De
     // settings unset and with all settings set.
     let everything = InstanceSettings::of(&ProxySettings::sample(), |_| true);
     for settings in [InstanceSettings::default(), everything] {
-        render::rehearse(&definition, &RenderContext { settings, ..RenderContext::sample() })?;
+        let context = RenderContext { settings, ..RenderContext::sample_of(&definition) };
+        render::rehearse(&definition, &context)?;
     }
     for variant in definition.document.variants.values() {
         let mut mode = ProxyMode::default();
@@ -263,7 +264,7 @@ mod tests {
     #[test]
     fn an_unknown_key_is_shown_with_its_place() {
         insta::assert_snapshot!(with("instal: []"), @"
-        proxy.yaml:3:1: unknown field `instal`, expected one of name, summary, homepage, language, version, versions, apis, lacks, settings, without, needs, install, install_help, releases, files, launch, ready, auth, paths, request, pass_through, caches, volatile, variants, keeps, repro; did you mean `install`?
+        proxy.yaml:3:1: unknown field `instal`, expected one of name, summary, homepage, language, version, versions, apis, upstream, lacks, settings, without, needs, install, install_help, releases, files, launch, ready, auth, paths, request, pass_through, caches, volatile, variants, keeps, repro; did you mean `install`?
           |
         3 | instal: []
           | ^
@@ -506,7 +507,7 @@ mod tests {
             settings: ProxySettings::default(),
             group: "case".to_owned(),
         });
-        let context = RenderContext::sample();
+        let context = RenderContext::sample_of(&definition);
         let values = definition.context(&routes, &context);
         let files = definition.render(&routes, &context).map_err(|error| error.to_string())?;
         Ok((definition.launch_words(&values).unwrap(), definition.launch_env(&values).unwrap(), files))
@@ -523,6 +524,16 @@ mod tests {
         assert_eq!(env, [pair("A", "b"), pair("KEY_0", "sk-m1"), pair("KEY_1", "sk-m2")]);
         let text = "x-api-key 127.0.0.1:9\n";
         assert_eq!(files, [pair("routes/m1.json", text), pair("routes/m2.json", text)]);
+    }
+
+    #[test]
+    fn a_start_can_have_further_ports_and_the_upstream_that_all_routes_share() {
+        let rest = "upstream: shared\nlaunch:\n  ports: [metrics, admin]\n  \
+                    command: [x, '{{ ports.metrics }}', '{{ ports.admin }}', '{{ upstream_url }}']\n";
+        let (words, ..) = launched(rest, "").unwrap();
+        assert_eq!(words, ["x", "4101", "4102", "http://127.0.0.1:9/any"]);
+        let unknown = launched("launch: {ports: [metrics], command: [x, '{{ ports.metric }}']}\n", "");
+        assert!(unknown.unwrap_err().contains("`ports.metric` is undefined"));
     }
 
     #[test]

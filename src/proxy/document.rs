@@ -44,8 +44,12 @@ pub(super) struct Document {
     /// The APIs that callers can use, each with the providers that the proxy can use as its upstream.
     #[serde(default)]
     pub(super) apis: IndexMap<Api, Vec<Provider>>,
+    /// Which upstreams the proxy has. Default: each route has its own.
+    #[serde(default)]
+    pub(super) upstream: UpstreamChoice,
     /// What users might expect but the proxy does not serve or cannot notice, each with the reason: the names of providers,
-    /// APIs and transports; `wrong_key`, `unknown_model`; `unresolvable_name`, `ip_certificate`; `several_choices`.
+    /// APIs and transports; `wrong_key`, `unknown_model`; `unresolvable_name`, `ip_certificate`; `several_choices`,
+    /// `attempt_timeout`.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "IndexMap<String, String>"))]
     pub(super) lacks: IndexMap<UnservedFeature, String>,
@@ -113,8 +117,8 @@ pub(super) struct ReproDocument {
     pub(super) versions: IndexMap<String, Vec<Text>>,
 }
 
-/// A provider, an API, a transport, an upstream or a request that a proxy does not serve, or a mistake of a request that it
-/// cannot notice.
+/// A provider, an API, a transport, an upstream or a request that a proxy does not serve, a mistake of a request that it
+/// cannot notice, or a timeout that it does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum UnservedFeature {
     Provider(Provider),
@@ -127,10 +131,13 @@ pub(super) enum UnservedFeature {
     IpCertificate,
     /// A request for more than one choice.
     SeveralChoices,
+    /// A timeout that limits one attempt of a call that is retried.
+    AttemptTimeout,
 }
 
-/// The names of what an upstream or a request can have, in `lacks`.
-const NAMED_FEATURES: [(&str, UnservedFeature); 3] = [
+/// The names of what does not have the name of a provider, an API, a transport or a mistake, in `lacks`.
+const NAMED_FEATURES: [(&str, UnservedFeature); 4] = [
+    ("attempt_timeout", UnservedFeature::AttemptTimeout),
     ("unresolvable_name", UnservedFeature::UnresolvableName),
     ("ip_certificate", UnservedFeature::IpCertificate),
     ("several_choices", UnservedFeature::SeveralChoices),
@@ -143,7 +150,7 @@ impl std::fmt::Display for UnservedFeature {
             Self::Api(api) => api.fmt(f),
             Self::Transport(transport) => transport.fmt(f),
             Self::Mistake(mistake) => f.write_str(mistake.as_str()),
-            Self::UnresolvableName | Self::IpCertificate | Self::SeveralChoices => {
+            Self::UnresolvableName | Self::IpCertificate | Self::SeveralChoices | Self::AttemptTimeout => {
                 let named = NAMED_FEATURES.iter().find(|(_, feature)| feature == self);
                 f.write_str(named.map_or("", |(name, _)| name))
             }
@@ -169,6 +176,18 @@ impl<'de> Deserialize<'de> for UnservedFeature {
         };
         named.map_err(D::Error::custom)
     }
+}
+
+/// Which upstreams a proxy has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub(super) enum UpstreamChoice {
+    /// Each route has its own, at its base URL.
+    #[default]
+    EachRoute,
+    /// All routes have the same one, at `upstream_url`. A request belongs to the route whose key or model it contains.
+    Shared,
 }
 
 /// What decides the value of a setting.
@@ -204,6 +223,9 @@ pub(super) struct LaunchDocument {
     /// Environment variables. The proxy inherits only `PATH` and `HOME`.
     #[serde(default)]
     pub(super) env: IndexMap<String, Text>,
+    /// Names of ports that the proxy listens on in addition to `port`. Templates have a free port for each.
+    #[serde(default)]
+    pub(super) ports: Vec<String>,
     /// What is repeated for each route.
     #[serde(default)]
     pub(super) each_route: EachRouteDocument,

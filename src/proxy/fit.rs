@@ -2,7 +2,11 @@
 
 use serde_json::Value;
 
-use super::{definition::Definition, document::UnservedFeature, fixed::FixedSettings};
+use super::{
+    definition::Definition,
+    document::{UnservedFeature, UpstreamChoice},
+    fixed::FixedSettings,
+};
 use crate::{
     observation::OwnRetries,
     scenario::{
@@ -31,6 +35,12 @@ impl Definition {
 
     /// Returns why the proxy cannot use the upstreams of a scenario, or serve its requests.
     fn lacks_feature(&self, scenario: &Scenario) -> Option<String> {
+        if self.document.upstream == UpstreamChoice::Shared && scenario.needs_own_address() {
+            return Some(format!(
+                "{} has one upstream for all routes, and the provider of this case needs an address of its own",
+                self.name
+            ));
+        }
         let because = |feature| self.document.lacks.get(&feature);
         let unresolvable = Fault::Connection(ConnectionFault::UnresolvableName);
         let is_unresolvable =
@@ -70,6 +80,12 @@ impl Definition {
     fn own_settings(&self, scenario: &Scenario) -> Result<ProxySettings, String> {
         let FixedSettings { timeout, retries, keep_alive } = self.fixed;
         let mut settings = scenario.proxy.clone();
+        if let Some(reason) = self.document.lacks.get(&UnservedFeature::AttemptTimeout)
+            && settings.retries > 0
+            && !scenario.has_same_silences_with(None)
+        {
+            return Err(format!("{} cannot retry after a timeout: {reason}", self.name));
+        }
         let cannot = |words: &str, fixed: String| {
             Err(format!("{} cannot be configured with {words}: it is fixed at {fixed}", self.name))
         };
@@ -176,6 +192,20 @@ mod tests {
     }
 
     #[test]
+    fn a_timeout_for_a_call_with_all_its_retries_cannot_be_followed_by_one() {
+        let whole = definition(
+            "apis: {openai/chat: [openai]}\nsettings: {timeout: route, retries: route}\n\
+             lacks: {attempt_timeout: its timeout limits a call with all its retries}",
+        );
+        insta::assert_snapshot!(
+            whole.fitted(&case(&SILENT.replace("1s}", "1s, retries: 1}"))).unwrap_err(),
+            @"fake cannot retry after a timeout: its timeout limits a call with all its retries"
+        );
+        assert!(whole.fitted(&case(SILENT)).is_ok());
+        assert!(whole.fitted(&case(&RATE_LIMIT.replace("5s}", "5s, retries: 1}"))).is_ok());
+    }
+
+    #[test]
     fn fixed_retries_serve_the_cases_that_want_them_or_none() {
         let fixed = chat("timeout: route, retries: {fixed: 2}");
         assert_eq!(fixed.own_retries(), Some(OwnRetries::Declared(2)));
@@ -228,6 +258,20 @@ mod tests {
         assert!(limited.fitted(&case("upstream: [{reply: ok}]\nsteps: [{body: {n: 1}}]")).is_ok());
         let names: Vec<String> = limited.unserved().map(|(name, _)| name).collect();
         assert_eq!(names, ["unresolvable_name", "ip_certificate", "several_choices"]);
+    }
+
+    #[test]
+    fn a_shared_upstream_cannot_have_the_faults_of_an_address() {
+        let shared =
+            definition("upstream: shared\napis: {openai/chat: [openai]}\nsettings: {timeout: instance}");
+        assert!(shared.fitted(&case(RATE_LIMIT)).is_ok());
+        assert!(chat("").fitted(&case("upstream: [{faults: [refuse]}]")).is_ok());
+        insta::assert_snapshot!(
+            shared.fitted(&case("upstream: [{faults: [refuse]}]")).unwrap_err(),
+            @"fake has one upstream for all routes, and the provider of this case needs an address of its own"
+        );
+        let large = case("upstream: [{reply: {large_text: 1000000}}]");
+        assert!(shared.fitted(&large).is_err());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::{
     install::Installed,
     instance::Instance,
     log::{LIMIT, Log},
-    port::{self, Reserved},
+    port::{self, Reserved, ReservedPorts},
     process::{ProcessCommand, RunningProcess},
     ready::{self, ReadyCheck},
     render::RenderContext,
@@ -75,6 +75,8 @@ impl Installed {
             // reserved port (see [`Reserved`]), so the other attempts do not reserve it.
             let reserved =
                 Reserved::new(attempt == 1).map_err(ProxyError::io("reserve a free port for", &work_dir))?;
+            let ports = ReservedPorts::new(&self.definition.document.launch.ports, attempt == 1)
+                .map_err(ProxyError::io("reserve a free port for", &work_dir))?;
             let services = ReservedServices::new(&self.definition, &work_dir)?;
             let context = RenderContext {
                 port: reserved.port(),
@@ -85,8 +87,10 @@ impl Installed {
                 ca: ca.clone(),
                 work_dir: work_dir.clone(),
                 services: services.places.clone(),
+                ports: ports.numbers(),
             };
-            match self.start(&launch.routes, context, (reserved, services), attempt < PORTS, progress).await {
+            let reserved = (reserved, ports, services);
+            match self.start(&launch.routes, context, reserved, attempt < PORTS, progress).await {
                 Ok(instance) => return Ok(instance),
                 Err(Failure::Other(error)) => return Err(error),
                 Err(Failure::PortTaken) => {
@@ -101,7 +105,7 @@ impl Installed {
         &self,
         routes: &[ProxyRoute],
         context: RenderContext,
-        (reserved, reserved_services): (Reserved, ReservedServices),
+        (reserved, reserved_ports, reserved_services): (Reserved, ReservedPorts, ReservedServices),
         again: bool,
         progress: &(dyn Fn(String) + Sync),
     ) -> Result<Instance, Failure> {
@@ -170,7 +174,7 @@ impl Installed {
         let mut instance = instance.with_services(services);
         let port = self.wait_until_ready(&instance, port, &ready, &words, again).await?;
         instance.listens_on(port);
-        drop(reserved);
+        drop((reserved, reserved_ports));
         Ok(instance)
     }
 

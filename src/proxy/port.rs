@@ -1,6 +1,7 @@
 //! Reserves a port for another process.
 
 use std::{
+    collections::BTreeMap,
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
 };
@@ -41,6 +42,24 @@ impl Reserved {
     }
 }
 
+/// Free ports with names, reserved until a process listens on them.
+#[derive(Debug)]
+pub(super) struct ReservedPorts {
+    held: BTreeMap<String, Reserved>,
+}
+
+impl ReservedPorts {
+    /// Finds a free port for each name. See [`Reserved::new`].
+    pub(super) fn new(names: &[String], hold: bool) -> io::Result<Self> {
+        let reserve = |name: &String| Ok((name.clone(), Reserved::new(hold)?));
+        Ok(Self { held: names.iter().map(reserve).collect::<io::Result<_>>()? })
+    }
+
+    pub(super) fn numbers(&self) -> BTreeMap<String, u16> {
+        self.held.iter().map(|(name, reserved)| (name.clone(), reserved.port())).collect()
+    }
+}
+
 /// Whether another process listens on the port.
 pub(super) fn is_taken(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port))
@@ -56,6 +75,14 @@ mod tests {
         let reserved = Reserved::new(true).unwrap();
         // std sets SO_REUSEADDR on Unix, as servers do.
         TcpListener::bind((Ipv4Addr::LOCALHOST, reserved.port())).unwrap();
+    }
+
+    #[test]
+    fn ports_with_names_differ() {
+        let names = ["metrics", "admin"].map(str::to_owned);
+        let numbers = ReservedPorts::new(&names, true).unwrap().numbers();
+        assert_eq!(numbers.keys().collect::<Vec<_>>(), ["admin", "metrics"]);
+        assert_ne!(numbers["admin"], numbers["metrics"]);
     }
 
     #[cfg(target_os = "linux")]

@@ -37,6 +37,8 @@ pub struct RenderContext {
     pub work_dir: PathBuf,
     /// The addresses and folders of its services.
     pub(super) services: ServicePlaces,
+    /// The additional ports of the instance, by name.
+    pub(super) ports: BTreeMap<String, u16>,
 }
 
 impl RenderContext {
@@ -52,12 +54,14 @@ impl RenderContext {
             ca: PathBuf::from("/run/ca.pem"),
             work_dir: PathBuf::from("/work"),
             services: ServicePlaces::new(),
+            ports: BTreeMap::new(),
         }
     }
 
-    /// Returns values for showing a configuration of this definition, with its services.
+    /// Returns values for showing a configuration of this definition, with its services and ports.
     pub(crate) fn sample_of(definition: &Definition) -> Self {
-        Self { services: definition.sample_services(), ..Self::sample() }
+        let (services, ports) = (definition.sample_services(), definition.sample_ports());
+        Self { services, ports, ..Self::sample() }
     }
 }
 
@@ -69,6 +73,11 @@ impl Definition {
             (name.clone(), ServicePlace { port, dir: PathBuf::from("/work").join(name) })
         };
         self.mode.services.keys().enumerate().map(place).collect()
+    }
+
+    /// Returns numbers of its additional ports that are recognizable as examples.
+    pub(super) fn sample_ports(&self) -> BTreeMap<String, u16> {
+        self.document.launch.ports.iter().cloned().zip(4101..).collect()
     }
 
     /// Returns the name and the text of each rendered file, in the definition's order.
@@ -178,6 +187,7 @@ impl Definition {
     /// Returns the variables that every template can use.
     pub(super) fn context(&self, routes: &[ProxyRoute], context: &RenderContext) -> TemplateContext {
         let mut all = self.install_context(&context.dir, &context.here);
+        let upstream_url = routes.first().map(ProxyRoute::shared_base_url);
         let routes: Vec<_> = routes.iter().map(ProxyRoute::template_value).collect();
         all.extend([
             ("routes".to_owned(), value(routes)),
@@ -188,6 +198,8 @@ impl Definition {
             ("ca".to_owned(), value(context.ca.display().to_string())),
             ("work_dir".to_owned(), value(context.work_dir.display().to_string())),
             ("services".to_owned(), value(&context.services)),
+            ("ports".to_owned(), value(&context.ports)),
+            ("upstream_url".to_owned(), value(upstream_url)),
         ]);
         for file in &self.templates {
             let path = context.work_dir.join(&file.target).display().to_string();

@@ -62,6 +62,20 @@ impl Mapping {
         }
         for (route, mut context) in routes.iter().zip(template::for_each_route(context)) {
             context.insert("path".to_owned(), value(""));
+            let headers = document
+                .request
+                .headers
+                .iter()
+                .map(|(name, value)| Ok((name.to_ascii_lowercase(), render(value, &context)?)))
+                .collect::<Result<_, ProxyError>>()?;
+            let body = document
+                .request
+                .body
+                .iter()
+                .map(|(name, value)| {
+                    Ok((name.clone(), body_value(&environment, definition, value, &context)?))
+                })
+                .collect::<Result<_, ProxyError>>()?;
             if let Some(passing) = document.pass_through.as_ref().filter(|_| route.settings.pass_through) {
                 let mut paths = HashMap::new();
                 for (api, stream) in passing.apis.keys().flat_map(|api| [(*api, false), (*api, true)]) {
@@ -78,23 +92,9 @@ impl Mapping {
                     paths.insert((api, stream), render(&passing.path, &context)?);
                 }
                 context.remove("stream");
-                mapping.by_model.insert(route.model.clone(), Mapped { paths, ..Mapped::default() });
+                mapping.by_model.insert(route.model.clone(), Mapped { headers, paths, body });
                 continue;
             }
-            let headers = document
-                .request
-                .headers
-                .iter()
-                .map(|(name, value)| Ok((name.to_ascii_lowercase(), render(value, &context)?)))
-                .collect::<Result<_, ProxyError>>()?;
-            let body = document
-                .request
-                .body
-                .iter()
-                .map(|(name, value)| {
-                    Ok((name.clone(), body_value(&environment, definition, value, &context)?))
-                })
-                .collect::<Result<_, ProxyError>>()?;
             let mut paths = HashMap::new();
             let both = |api: Api| [(api, false), (api, true)];
             for (api, stream) in definition.apis.keys().copied().flat_map(both) {
@@ -164,8 +164,22 @@ mod tests {
         scenario::{Provider, ProxySettings},
     };
 
-    /// Returns the paths of requests for a route with the model `a:b`, without and with streaming.
-    fn paths(rest: &str, api: Api) -> [Option<String>; 2] {
+    fn route() -> ProxyRoute {
+        ProxyRoute {
+            model: "a:b".to_owned(),
+            api: Api::OpenaiChat,
+            provider: Provider::Gemini,
+            upstream_model: "g".to_owned(),
+            base_url: "http://127.0.0.1:1".to_owned(),
+            api_key: "k".to_owned(),
+            fallbacks: Vec::new(),
+            settings: ProxySettings::default(),
+            group: "case".to_owned(),
+        }
+    }
+
+    /// Returns the mapping of a definition that ends with `rest`, for one route.
+    fn mapping(rest: &str, route: &ProxyRoute) -> Mapping {
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
             "name: fake\napis: {{gemini/generate: [gemini], openai/chat: [openai]}}\n\
@@ -174,19 +188,14 @@ mod tests {
         fs::create_dir(folder.path().join("fake")).unwrap();
         fs::write(folder.path().join("fake/proxy.yaml"), text).unwrap();
         let definition = Definition::find("./fake", Path::new(folder.path())).unwrap();
-        let route = ProxyRoute {
-            model: "a:b".to_owned(),
-            api,
-            provider: Provider::Gemini,
-            upstream_model: "g".to_owned(),
-            base_url: "http://127.0.0.1:1".to_owned(),
-            api_key: "k".to_owned(),
-            fallbacks: Vec::new(),
-            settings: ProxySettings::default(),
-            group: "case".to_owned(),
-        };
-        let context = definition.context(std::slice::from_ref(&route), &RenderContext::sample());
-        let mapping = Mapping::new(&definition, std::slice::from_ref(&route), &context).unwrap();
+        let context = definition.context(std::slice::from_ref(route), &RenderContext::sample());
+        Mapping::new(&definition, std::slice::from_ref(route), &context).unwrap()
+    }
+
+    /// Returns the paths of requests for a route with the model `a:b`, without and with streaming.
+    fn paths(rest: &str, api: Api) -> [Option<String>; 2] {
+        let route = ProxyRoute { api, ..route() };
+        let mapping = mapping(rest, &route);
         [false, true].map(|stream| mapping.path(api, stream, &route))
     }
 
@@ -194,6 +203,18 @@ mod tests {
     fn a_definition_without_paths_uses_those_of_the_api() {
         assert_eq!(paths("", Api::GeminiGenerate), [None, None]);
         assert_eq!(paths("paths: {openai/chat: /chat}", Api::GeminiGenerate), [None, None]);
+    }
+
+    #[test]
+    fn requests_on_pass_through_routes_have_the_headers_and_the_body_of_the_definition() {
+        let rest = "pass_through: {path: '/x{{ path }}', apis: {openai/chat: [openai]}}\n\
+                    request: {headers: {X-Key: '{{ route.api_key }}'}, body: {model: '{{ route.model }}'}}";
+        let settings = ProxySettings { pass_through: true, ..ProxySettings::default() };
+        let route = ProxyRoute { settings, provider: Provider::Openai, ..route() };
+        let mapping = mapping(rest, &route);
+        assert_eq!(mapping.headers(&route), [("x-key".to_owned(), "k".to_owned())]);
+        assert_eq!(mapping.body(&route)["model"], "a:b");
+        assert_eq!(mapping.path(Api::OpenaiChat, false, &route).as_deref(), Some("/x/chat/completions"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::{
+    observation::Identity,
     provider::{self, KeyPlace},
     scenario::{Api, Cooldown, Provider, ProxySettings, Setting},
 };
@@ -35,6 +36,22 @@ pub struct ProxyRoute {
 }
 
 impl ProxyRoute {
+    /// Returns the base URL that all routes share, if they have no address of their own.
+    pub(super) fn shared_base_url(&self) -> String {
+        let (address, _) = self.address_and_path();
+        format!("{}://{address}/{}", self.scheme(), Identity::SHARED_PATH)
+    }
+
+    fn scheme(&self) -> &str {
+        self.base_url.split_once("://").map_or("http", |(scheme, _)| scheme)
+    }
+
+    /// Returns the address in the base URL, and the path after it.
+    fn address_and_path(&self) -> (&str, &str) {
+        let rest = self.base_url.split_once("://").map_or(self.base_url.as_str(), |(_, rest)| rest);
+        rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash))
+    }
+
     /// Returns the value of the route in templates: the fields of this type; the settings that a route can have
     /// (`timeout_s` and `keep_alive_s` in seconds, `retries`, `pass_through`); the parts of the base URL (`scheme`,
     /// `address`, `base_path`); and `key_header`, the header with its key: `{name, value}`, or `none` if the provider's
@@ -51,8 +68,7 @@ impl ProxyRoute {
             Some(KeyPlace::Query(_) | KeyPlace::Sigv4) => None,
         };
         let header = header.map(|(name, value)| json!({"name": name, "value": value}));
-        let (scheme, rest) = self.base_url.split_once("://").unwrap_or(("http", &self.base_url));
-        let (address, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
+        let (scheme, (address, path)) = (self.scheme(), self.address_and_path());
         let parts = [("key_header", json!(header)), ("scheme", json!(scheme)), ("address", json!(address))];
         fields.extend(parts.map(|(name, value)| (name.to_owned(), value)));
         fields.insert("base_path".to_owned(), json!(path));

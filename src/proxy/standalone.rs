@@ -74,6 +74,7 @@ impl Definition {
             ca: ca.map(PathBuf::from).unwrap_or_default(),
             work_dir: PathBuf::new(),
             services: ServicePlaces::new(),
+            ports: self.sample_ports(),
         };
         let files = self.render(routes, &context)?;
         let values = self.context(routes, &context);

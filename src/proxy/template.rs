@@ -32,6 +32,8 @@ pub(super) const VARIABLES: &[&str] = &[
     "published_by",
     "fallback",
     "services",
+    "ports",
+    "upstream_url",
 ];
 
 /// The additional variables of templates that are rendered for each route.

@@ -130,7 +130,18 @@ pub enum TurnReply {
     },
 }
 
+impl Scenario {
+    /// Whether a provider of the scenario cannot have the same address as those of other cases.
+    pub(crate) fn needs_own_address(&self) -> bool {
+        self.transport != Transport::Plain || self.deployments.values().flatten().any(Turn::needs_own_address)
+    }
+}
+
 impl Turn {
+    fn needs_own_address(&self) -> bool {
+        self.is_large() || self.faults.iter().any(Fault::needs_own_address)
+    }
+
     /// Whether the reply is so large that clients stop reading for a while because their buffers are full.
     pub(crate) fn is_large(&self) -> bool {
         const BUFFERED: u32 = 256 * 1024;

@@ -5,11 +5,14 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 
-use super::case::MockCase;
+use super::{case::MockCase, server_state::below_shared};
 use crate::scenario::Api;
 
 /// The paths that ask which models an upstream has, in OpenAI's dialect. The name of a model can follow.
 const MODELS: [&str; 2] = ["/v1/models", "/models"];
+
+/// The model of the upstream that all deployments share.
+const SHARED_MODEL: &str = "upfault";
 
 /// The path that asks which models an upstream has, in Ollama's dialect.
 const TAGS: &str = "/api/tags";
@@ -30,26 +33,36 @@ pub(super) fn answer(
     path: &str,
 ) -> Option<Response<Bytes>> {
     // A request for the list of models is what a case of `openai/models` is about, and what clients of other mocks test.
-    if !matches!(method, "GET" | "HEAD")
-        || !case.answers_discovery()
-        || case.combination.api == Api::OpenaiModels
-    {
+    if !case.answers_discovery() || case.combination.api == Api::OpenaiModels {
+        return None;
+    }
+    response(&case.identity.model(&case.deployments[deployment].name), method, path)
+}
+
+/// Returns the response to a request that only looks at the upstream that all deployments share, if it is one: an upstream
+/// with one model, [`SHARED_MODEL`].
+pub(super) fn answer_shared(method: &str, path: &str) -> Option<Response<Bytes>> {
+    response(SHARED_MODEL, method, below_shared(path)?)
+}
+
+/// Returns the response of an upstream that has this model.
+fn response(model: &str, method: &str, path: &str) -> Option<Response<Bytes>> {
+    if !matches!(method, "GET" | "HEAD") {
         return None;
     }
     let path = path.split_once('?').map_or(path, |(path, _)| path);
-    let alias = case.identity.model(&case.deployments[deployment].name);
-    let model = json!({"id": alias, "object": "model", "created": 1_700_000_000, "owned_by": "upfault"});
+    let about = json!({"id": model, "object": "model", "created": 1_700_000_000, "owned_by": "upfault"});
     let named = |list: &str| path.strip_prefix(list)?.strip_prefix('/');
     let body: Value = if MODELS.contains(&path) {
-        json!({"object": "list", "data": [model]})
-    } else if MODELS.into_iter().any(|list| named(list) == Some(&alias)) {
-        model
+        json!({"object": "list", "data": [about]})
+    } else if MODELS.into_iter().any(|list| named(list) == Some(model)) {
+        about
     } else if path == TAGS {
-        json!({"models": [{"name": alias, "model": alias}]})
+        json!({"models": [{"name": model, "model": model}]})
     } else if HEALTH.contains(&path) {
         json!({"status": "ok"})
     } else if ABOUT.contains(&path) {
-        json!({"model_path": alias, "model": alias, "version": "1.0.0", "is_generation": true})
+        json!({"model_path": model, "model": model, "version": "1.0.0", "is_generation": true})
     } else {
         return None;
     };

@@ -90,8 +90,12 @@ fn decide(
 ) -> Decided {
     let CompleteRequest { head, body, arrived } = request;
     let found = shared.find(&head.path).or_else(|| shared.find_session(head.headers, &head.path));
+    let found = found.or_else(|| shared.find_shared(head.headers, *body, &head.path));
     let Some((case, deployment, rest)) = found else {
-        return Decided::Other(owned(request), head.form);
+        return match discovery::answer_shared(head.method, &head.path) {
+            Some(response) if shared.fallback.get().is_none() => Decided::Look(response, head.form),
+            _ => Decided::Other(owned(request), head.form),
+        };
     };
     if let Some(response) = discovery::answer(&case, deployment, head.method, rest) {
         return Decided::Look(response, head.form);

@@ -1,12 +1,14 @@
 //! The state of the mock servers, and the router that maps a path to its deployment.
 
 use std::{
+    borrow::Cow,
     collections::{HashMap, hash_map::Entry},
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
 };
 
+use serde::Deserialize;
 use tokio::runtime::Handle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -77,12 +79,32 @@ impl ServerState {
         path: &'a str,
     ) -> Option<(Arc<MockCase>, usize, &'a str)> {
         find_header(headers, "upgrade")?;
-        let key = std::str::from_utf8(find_header(headers, "authorization")?).ok()?;
-        let key = key.split_ascii_whitespace().last()?;
-        let (token, name) = Identity::of_key(key)?;
+        let (case, deployment) = self.named(of_key(find_header(headers, "authorization")?)?)?;
+        Some((case, deployment, path))
+    }
+
+    /// Returns the deployment of a request below the base URL that all deployments share: the one whose key a header
+    /// contains, or whose model the body names.
+    pub(super) fn find_shared<'a>(
+        &self,
+        headers: &[Header<'_>],
+        body: Option<&[u8]>,
+        path: &'a str,
+    ) -> Option<(Arc<MockCase>, usize, &'a str)> {
+        let rest = below_shared(path)?;
+        let by_key = headers.iter().find_map(|header| self.named(of_key(header.value)?));
+        let (case, deployment) = by_key.or_else(|| {
+            let body: NamedModel<'_> = serde_json::from_slice(body?).ok()?;
+            self.named(Identity::of_model(&body.model)?)
+        })?;
+        Some((case, deployment, rest))
+    }
+
+    /// Returns the deployment with this name of the case with this token.
+    fn named(&self, (token, name): (&str, &str)) -> Option<(Arc<MockCase>, usize)> {
         let case = self.cases.read().unwrap_or_else(PoisonError::into_inner).get(token)?.clone();
         let deployment = case.deployments.iter().position(|deployment| deployment.name == name)?;
-        Some((case, deployment, path))
+        Some((case, deployment))
     }
 
     /// Registers a case under its token.
@@ -107,4 +129,22 @@ impl ServerState {
         drop(cases);
         case.stop.cancel();
     }
+}
+
+/// A body that names a model.
+#[derive(Deserialize)]
+struct NamedModel<'a> {
+    #[serde(borrow)]
+    model: Cow<'a, str>,
+}
+
+/// The token and the deployment in a header with a key: `KEY` or `Bearer KEY`.
+fn of_key(value: &[u8]) -> Option<(&str, &str)> {
+    Identity::of_key(std::str::from_utf8(value).ok()?.split_ascii_whitespace().last()?)
+}
+
+/// The path below the base URL that all deployments share.
+pub(super) fn below_shared(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix('/')?.strip_prefix(Identity::SHARED_PATH)?;
+    (rest.is_empty() || rest.starts_with(['/', '?'])).then_some(rest)
 }

@@ -62,3 +62,42 @@ async fn mocks_for_unknown_clients_answer_with_their_turns() {
     let (text, _) = drain(&mut socket).await;
     assert!(!text.starts_with("HTTP/1.1 200"), "{text}");
 }
+
+/// A chat request below the base URL that all deployments share.
+fn shared(key: &str, model: &str) -> String {
+    let body = format!(r#"{{"model": "{model}", "messages": [{{"role": "user", "content": "hi"}}]}}"#);
+    format!(
+        "POST /any/v1/chat/completions HTTP/1.1\r\nHost: mock\r\nAuthorization: Bearer {key}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+#[tokio::test]
+async fn below_the_shared_base_url_a_request_is_for_the_deployment_whose_key_or_model_it_contains() {
+    let upstream = Upstream::start().await.unwrap();
+    let cases = ["one", "two"].map(|token| arm(&upstream, token, vec![ok(vec![])]));
+    let [one, two] = ["one", "two"].map(|token| Identity { token: token.into() });
+    for request in [shared(&one.key("main"), "upfault"), shared("sk-other", &two.model("main"))] {
+        let mut socket = send(upstream.address(), &last(&request)).await;
+        let (text, _) = drain(&mut socket).await;
+        assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+    }
+    assert_eq!(cases.each_ref().map(|case| case.attempts().len()), [1, 1]);
+    assert_eq!(cases[0].attempts()[0].path, "/v1/chat/completions");
+    let mut socket = send(upstream.address(), &last(&shared("sk-other", "upfault"))).await;
+    let (text, _) = drain(&mut socket).await;
+    assert!(text.starts_with("HTTP/1.1 404"), "{text}");
+}
+
+#[tokio::test]
+async fn the_shared_upstream_has_one_model_and_is_healthy() {
+    let upstream = Upstream::start().await.unwrap();
+    let case = arm(&upstream, "tok", vec![ok(vec![])]);
+    let mut socket = send(upstream.address(), &get("/any/health")).await;
+    socket.write_all(last(&get("/any/v1/models?x=1")).as_bytes()).await.unwrap();
+    let (text, _) = drain(&mut socket).await;
+    assert_eq!(text.matches("HTTP/1.1 200 ").count(), 2, "{text}");
+    assert!(text.contains(r#""id":"upfault""#), "{text}");
+    assert_eq!(case.attempts().len(), 0);
+}
