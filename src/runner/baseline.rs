@@ -5,17 +5,19 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use jiff::{Timestamp, tz::TimeZone};
+
 use super::{
     error::{ProxyGone, RunError},
     instance_results::InstanceResults,
     log_leaks,
-    settings::RunSettings,
+    settings::{ProxyChoice, RunSettings},
 };
 use crate::{
     event::{AcceptedCase, AcceptedFile, RefusedCase, RunFinished},
     judge::Verdict,
     scenario::Case,
-    snapshot::{CaseSnapshot, Recorded, SnapshotFile, SnapshotOrigin},
+    snapshot::{Acceptance, CaseSnapshot, Recorded, SnapshotFile, SnapshotOrigin},
     spool::{Spool, SpoolPlace},
 };
 
@@ -47,6 +49,7 @@ pub(super) async fn record(
     let (proxy, version) = (settings.proxy.name(), settings.proxy.version());
     let origin = SnapshotOrigin::of_this_run(&proxy, version.as_deref());
     finished.accepted = settings.store.accepts().then(Vec::new);
+    let is_recorded = !by_scenario.is_empty();
     for (id, places) in by_scenario {
         let Some(case) = scenarios.get(&id) else { continue };
         let spool = snapshots.lock().unwrap_or_else(PoisonError::into_inner);
@@ -62,7 +65,27 @@ pub(super) async fn record(
         };
         write_snapshot(settings, &id, &file, &verdicts, finished)?;
     }
+    if is_recorded && settings.store.accepts() {
+        note_acceptance(settings)?;
+    }
     Ok(died)
+}
+
+/// Writes down the day on which the snapshots were accepted.
+fn note_acceptance(settings: &RunSettings) -> Result<(), RunError> {
+    let version = match &settings.proxy {
+        ProxyChoice::Definition(definition) => settings.proxy.version().or_else(|| definition.own_version()),
+        _ => settings.proxy.version(),
+    };
+    settings.store.accepted_by(&Acceptance {
+        accepted: Timestamp::now().to_zoned(TimeZone::UTC).date().to_string(),
+        proxy: [Some(settings.proxy.name()), version].into_iter().flatten().collect::<Vec<_>>().join(" "),
+        upfault: env!("CARGO_PKG_VERSION").to_owned(),
+        seed: settings.seed,
+        policy: settings.policy.describe(),
+        not_run: None,
+    })?;
+    Ok(())
 }
 
 fn not_kept(settings: &RunSettings, source: std::io::Error) -> RunError {

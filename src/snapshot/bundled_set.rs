@@ -17,6 +17,7 @@ pub(super) fn has_bundled(folder: &str) -> bool {
 pub(crate) fn bundled_files(proxy: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
     SNAPSHOTS
         .files()
+        .filter(|(path, _)| path.ends_with(".snap"))
         .filter_map(move |(path, text)| Some((path.strip_prefix(proxy)?.strip_prefix('/')?, text)))
 }
 

@@ -1,5 +1,6 @@
 //! Snapshots: normalises, redacts, compares and stores observations. Only the store and the review do I/O.
 
+mod acceptance;
 mod atomic;
 mod attempts;
 mod bundled_set;
@@ -19,6 +20,7 @@ mod tool_calls;
 mod verdict;
 mod volatile;
 
+pub use acceptance::Acceptance;
 pub(crate) use bundled_set::{bundled_files, bundled_folder, bundled_versions};
 pub(crate) use compare::{Difference, diff};
 pub(crate) use format::{CaseSnapshot, FindingLine, SnapshotFile};
@@ -31,8 +33,8 @@ pub(crate) use origin::SnapshotOrigin;
 pub(crate) use pending_case::{PendingCase, PendingSnapshot, ReviewEffect, by_cause};
 pub(crate) use redact::Redactor;
 pub(crate) use review::{has_snapshots, pending};
-pub(crate) use store::{Recorded, SnapshotPlace, StoreError};
-pub use store::{SnapshotStore, WriteMode};
+pub(crate) use store::{Recorded, SnapshotPlace};
+pub use store::{SnapshotStore, StoreError, WriteMode};
 pub(crate) use stored::without_secrets;
 pub(crate) use verdict::{Accepted, CaseVerdict, judge_case};
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    acceptance::Acceptance,
     atomic::write_atomically,
     bundled_set::{bundled, has_bundled},
     compare::{same_behaviour, same_for_every_policy},
@@ -160,6 +161,27 @@ impl SnapshotStore {
     /// The folder with the snapshots of the proxy.
     pub fn folder(&self) -> &Path {
         &self.dir
+    }
+
+    /// When the snapshots in the folder were accepted; `None` if the folder does not say it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unreadable`] if the file cannot be read, or does not have its form.
+    pub fn acceptance(&self) -> Result<Option<Acceptance>, StoreError> {
+        Acceptance::read(&self.dir)
+            .map_err(|source| StoreError::Unreadable { path: self.dir.clone(), source })
+    }
+
+    /// Writes down when the snapshots in the folder were accepted.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unwritable`].
+    pub(crate) fn accepted_by(&self, acceptance: &Acceptance) -> Result<(), StoreError> {
+        acceptance
+            .write(&self.dir)
+            .map_err(|source| StoreError::Unwritable { path: self.dir.clone(), source })
     }
 
     /// Whether recorded snapshots are accepted immediately.
