@@ -12,6 +12,11 @@ pub mod judge {
         has_required, origins, rule, rules,
     };
 }
+pub mod matrix {
+    pub use crate::matrix::{
+        AcceptedGateway, GatewayHead, GatewayResults, Matrix, MatrixGateway, accepted_cases,
+    };
+}
 pub mod observation {
     pub use crate::observation::{Identity, Observation};
 }
@@ -27,7 +32,9 @@ pub mod proxy {
 }
 pub mod report {
     pub use crate::event::CaseReport;
-    pub use crate::report::{ProxyReport, Report, SCHEMA_VERSION, Summary, judge_again};
+    pub use crate::report::{
+        CaseEvidence, ProxyReport, Report, SCHEMA_VERSION, Summary, judge_again, matrix_markdown,
+    };
 }
 pub mod runner {
     pub use crate::runner::{ProxyChoice, RunSettings, run};
@@ -47,7 +54,7 @@ pub mod serve {
     pub use crate::serve::Server;
 }
 pub mod snapshot {
-    pub use crate::snapshot::{SnapshotStore, WriteMode};
+    pub use crate::snapshot::{Acceptance, SnapshotStore, StoreError, WriteMode};
 }
 pub mod upstream {
     pub use crate::upstream::{Armed, ArmedCase, Upstream};

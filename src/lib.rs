@@ -43,6 +43,7 @@ mod client; // the caller
 mod judge; // rules, policies, findings, verdicts
 mod snapshot; // accepted behaviour
 mod compare; // what differs between runs
+mod matrix; // rules and gateways side by side
 mod event; // what happens during a run
 mod runner; // from cases to verdicts
 mod report; // the terminal, the JSON report, the exit code

@@ -20,7 +20,7 @@ use std::{
 use source::{Token, paths, tokens};
 
 /// The modules in reading order. Each may use the ones before it and none after it.
-const ORDER: [&str; 26] = [
+const ORDER: [&str; 27] = [
     "bundled",
     "shell",
     "spool",
@@ -41,6 +41,7 @@ const ORDER: [&str; 26] = [
     "judge",
     "snapshot",
     "compare",
+    "matrix",
     "event",
     "runner",
     "report",
@@ -50,7 +51,7 @@ const ORDER: [&str; 26] = [
 ];
 
 /// Uses that the order allows but the design forbids: the module, the modules that it must not use, and the reason.
-const FORBIDDEN: [(&str, &[&str], &str); 11] = [
+const FORBIDDEN: [(&str, &[&str], &str); 12] = [
     (
         "provider",
         &["dialect"],
@@ -87,6 +88,11 @@ const FORBIDDEN: [(&str, &[&str], &str); 11] = [
         &["upstream", "serve", "proxy", "builtin", "client"],
         "it compares data, so that stored runs can be compared",
     ),
+    (
+        "matrix",
+        &["upstream", "serve", "proxy", "builtin", "client"],
+        "it works on data, so that stored runs and accepted snapshots can be shown",
+    ),
     ("event", &["upstream", "serve", "proxy", "builtin", "client"], "events are data for any consumer"),
     ("runner", &["serve", "selftest"], "`serve` and `selftest` are separate commands"),
     (
@@ -97,7 +103,7 @@ const FORBIDDEN: [(&str, &[&str], &str); 11] = [
 ];
 
 /// Modules that must not use sockets.
-const PURE: [&str; 11] = [
+const PURE: [&str; 12] = [
     "bundled",
     "shell",
     "scenario",
@@ -109,6 +115,7 @@ const PURE: [&str; 11] = [
     "fault",
     "judge",
     "compare",
+    "matrix",
 ];
 
 /// Paths and names of socket APIs.

@@ -22,6 +22,8 @@ mod judging;
 mod known;
 #[path = "cli/lying.rs"]
 mod lying;
+#[path = "cli/matrix.rs"]
+mod matrix;
 #[path = "cli/policies.rs"]
 mod policies;
 #[path = "cli/project.rs"]

@@ -34,8 +34,15 @@ async fn turn() -> Option<MutexGuard<'static, ()>> {
     Some(TURN.lock().await)
 }
 
-/// Runs `upfault` in a folder. Returns its exit code.
+/// Runs `upfault` in a folder. Returns its exit code, which is not an error.
 fn upfault(folder: &Path, args: &[&str]) -> i32 {
+    let (code, errors) = ended(folder, args);
+    assert!(code < 2, "{args:?}: {errors}");
+    code
+}
+
+/// Runs `upfault` in a folder. Returns its exit code and what it wrote to standard error.
+fn ended(folder: &Path, args: &[&str]) -> (i32, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_upfault"))
         .args(args)
         .current_dir(folder)
@@ -43,9 +50,7 @@ fn upfault(folder: &Path, args: &[&str]) -> i32 {
         .env("CI", "true")
         .output()
         .unwrap();
-    let code = output.status.code().unwrap();
-    assert!(code < 2, "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    code
+    (output.status.code().unwrap(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 /// The page of a run of the embedded proxy with an error on purpose, and the complete JSON report of the same run.
@@ -180,6 +185,81 @@ async fn pages_fit_a_phone_and_follow_the_colour_scheme() {
         colours.push(browser.text("getComputedStyle(document.body).backgroundColor").await);
     }
     assert_eq!(colours, ["rgb(255, 255, 255)", "rgb(15, 19, 24)"]);
+    assert_eq!(browser.problems(), Vec::<String>::new());
+}
+
+/// The page of a matrix: the control, a gateway with an error on purpose, and one that cannot run.
+fn matrix() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("gone")).unwrap();
+    let definition = "name: gone\nversion: '9.9'\nlaunch: {command: [no-such-program]}\nready: {get: /}\n\
+                      needs: {no-such-program: it does not exist}\napis: {openai/chat: [openai]}\n";
+    fs::write(folder.path().join("gone/proxy.yaml"), definition).unwrap();
+    let args = ["matrix", "builtin:retry-after-dropped", "./gone", "--report", "html=page.html", "--filter"];
+    let (code, errors) =
+        ended(folder.path(), &[&args[..], &["limits/rate-limit* | fallback/on-reset*"]].concat());
+    assert_eq!(code, 3, "{errors}");
+    let page = folder.path().join("page.html");
+    (folder, page)
+}
+
+#[tokio::test]
+async fn gateways_are_shown_side_by_side_and_what_was_not_run_says_so() {
+    let Some(_turn) = turn().await else { return };
+    let (_folder, page) = matrix();
+    let mut browser = Chromium::start().await;
+    browser.open(&page, "").await;
+    let first = browser.text("document.body.innerText").await;
+    for part in ["3 gateways", "control", "gone 9.9", "not run: cannot start gone 9.9"] {
+        assert!(first.contains(part), "no {part} in {first}");
+    }
+    let row = "[...document.querySelectorAll('.rules.required tbody tr')]\
+               .find((row) => row.innerText.startsWith('headers.retry-after'))";
+    let classes =
+        browser.eval(&format!("[...{row}.querySelectorAll('td')].map((cell) => cell.className)")).await;
+    assert_eq!(classes, json!(["pass", "fail", "not-run"]));
+    // A gateway that did not run is not clean in any row.
+    let cells = "[...document.querySelectorAll('.rules tbody tr:not(.family)')].map((row) => row.lastChild.innerText)";
+    let texts = browser.eval(cells).await;
+    assert!(texts.as_array().unwrap().iter().all(|text| text == "not run"), "{texts}");
+
+    // The number leads to the cases, and a case to both sides of the wire and to the control, by keyboard too.
+    browser.eval(&format!("{row}.querySelector('a.cell').focus()")).await;
+    let outline = browser.text("getComputedStyle(document.activeElement).outlineStyle").await;
+    assert_eq!(outline, "solid", "the focus is visible");
+    browser.press("Enter").await;
+    browser.wait("location.hash.includes('rule=headers.retry-after')").await;
+    let listed = "document.querySelectorAll('#list a.line').length";
+    browser.wait(&format!("{listed} > 0 && {listed} < 40")).await;
+    browser.click("#list a.line").await;
+    browser.wait("document.getElementById('findings')").await;
+    let text = browser.text("document.body.innerText").await;
+    for part in [
+        "The case broke the rule in 2 of 2 runs. The control keeps it",
+        "no retry-after",
+        "client → proxy",
+        "primary#1",
+    ] {
+        assert!(text.contains(part), "no {part} in {text}");
+    }
+    browser.click(".tabs a:not([aria-current])").await;
+    browser.wait("!document.getElementById('findings')").await;
+    let text = browser.text("document.body.innerText").await;
+    assert!(
+        text.contains("On the wire") && text.contains("client → proxy"),
+        "the control has its traffic: {text}"
+    );
+    browser.open(&page, "#/rule/headers.retry-after").await;
+    assert!(browser.text("document.body.innerText").await.contains("gone 9.9"));
+
+    // On a phone, only the tables scroll sideways.
+    let phone = json!({"width": 375, "height": 700, "deviceScaleFactor": 2, "mobile": true});
+    browser.call("Emulation.setDeviceMetricsOverride", phone).await;
+    for hash in ["", "#/rule/headers.retry-after"] {
+        browser.open(&page, hash).await;
+        let width = browser.eval("document.documentElement.scrollWidth").await;
+        assert!(width.as_u64().unwrap() <= 375, "{hash}: {width} pixels");
+    }
     assert_eq!(browser.problems(), Vec::<String>::new());
 }
 

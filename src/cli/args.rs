@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
-use super::{catalogue::CatalogueRows, compare_args::CompareArgs, report_to::ReportTo, run_args::OutputArgs};
+use super::{
+    catalogue::CatalogueRows, compare_args::CompareArgs, matrix_args::MatrixArgs, report_to::ReportTo,
+    run_args::OutputArgs,
+};
 use crate::serve::{HostName, MockName};
 
 pub(super) use super::run_args::{PathArgs, RunArgs, STORED_FILTER_HELP, SelectArgs};
@@ -66,6 +69,8 @@ pub(crate) enum CliCommand {
     Explain(ExplainArgs),
     /// Compare versions or modes of a proxy: what changes for its callers
     Compare(CompareArgs),
+    /// Run several gateways, and show which rules each of them breaks
+    Matrix(MatrixArgs),
     /// Show cases of a stored report in full
     Show(ShowArgs),
     /// Write a bug report about a case, with steps that reproduce it

@@ -8,7 +8,7 @@ use std::{
 use super::{
     args::SelectArgs,
     compare_args::{CompareArgs, FailOn},
-    compare_run::{SideRunner, again_path},
+    compare_run::{SideOptions, SideRepetition, SideRunner, again_path},
     context::CliContext,
     failure::Failure,
     policy, print,
@@ -33,8 +33,8 @@ const IN_FULL: usize = 3;
 /// A cause with at most this many cases can be chance: its cases run again on both sides before they are reported.
 const CHANCE: usize = 20;
 
-/// A side of the comparison.
-enum Side {
+/// A side of a comparison, or a gateway of a matrix, as the user named it.
+pub(super) enum ComparedSpec {
     /// A stored report.
     Stored(PathBuf),
     /// A proxy to run, as the user wrote it.
@@ -48,22 +48,28 @@ pub(super) fn compare(context: &CliContext, args: &CompareArgs) -> Result<u8, Fa
         Some(name) => policy::chosen(context, name)?,
         None => chosen.policy.clone().unwrap_or_default(),
     };
-    let sides: Vec<Side> = args.sides.iter().map(|side| kind_of(context, side)).collect();
-    if sides.iter().all(|side| matches!(side, Side::Stored(_))) {
+    let sides: Vec<ComparedSpec> = args.sides.iter().map(|side| kind_of(context, side)).collect();
+    if sides.iter().all(|side| matches!(side, ComparedSpec::Stored(_))) {
         return Comparing { context, args, chosen: &chosen, policy }.finish(&sides, None);
     }
     let folder = RunFolder::create(&context.cache)?;
-    let runner = SideRunner::new(context, &chosen, args, folder.path())?;
+    let options = SideOptions {
+        select: SelectArgs { filter: args.filter.clone(), ..SelectArgs::default() },
+        policy: args.policy.clone(),
+        jobs: args.jobs,
+        seed: args.seed,
+    };
+    let runner = SideRunner::new(context, &chosen, options, folder.path())?;
     let code = Comparing { context, args, chosen: &chosen, policy }.finish(&sides, Some(&runner))?;
     folder.finish(code);
     Ok(code)
 }
 
 /// A side that is a file, or named like one, is a stored report.
-fn kind_of(context: &CliContext, side: &str) -> Side {
+pub(super) fn kind_of(context: &CliContext, side: &str) -> ComparedSpec {
     let path = context.place(side);
     let is_report = path.is_file() || path.extension().is_some_and(|extension| extension == "json");
-    if is_report { Side::Stored(path) } else { Side::Proxy(side.to_owned()) }
+    if is_report { ComparedSpec::Stored(path) } else { ComparedSpec::Proxy(side.to_owned()) }
 }
 
 /// What all steps of the command need.
@@ -76,11 +82,11 @@ struct Comparing<'a> {
 
 impl Comparing<'_> {
     /// Runs the sides that are proxies, compares, and prints. `runner` is needed if a side is a proxy.
-    fn finish(&self, sides: &[Side], runner: Option<&SideRunner<'_>>) -> Result<u8, Failure> {
+    fn finish(&self, sides: &[ComparedSpec], runner: Option<&SideRunner<'_>>) -> Result<u8, Failure> {
         let selected = self.selected()?;
         let specs: Vec<&String> = sides
             .iter()
-            .filter_map(|side| if let Side::Proxy(spec) = side { Some(spec) } else { None })
+            .filter_map(|side| if let ComparedSpec::Proxy(spec) = side { Some(spec) } else { None })
             .collect();
         if let Some(runner) = runner
             && !runner.prepare(&specs)?
@@ -92,12 +98,12 @@ impl Comparing<'_> {
         let mut found: Vec<Option<(PathBuf, Report)>> = Vec::new();
         for side in sides {
             found.push(match side {
-                Side::Stored(path) => Some((path.clone(), read(path)?)),
-                Side::Proxy(_) => None,
+                ComparedSpec::Stored(path) => Some((path.clone(), read(path)?)),
+                ComparedSpec::Proxy(_) => None,
             });
         }
         for (n, side) in sides.iter().enumerate() {
-            if let (Side::Proxy(spec), Some(runner), Some(found)) = (side, runner, found.get_mut(n)) {
+            if let (ComparedSpec::Proxy(spec), Some(runner), Some(found)) = (side, runner, found.get_mut(n)) {
                 let Some(path) = runner.run(n, spec, None)? else { return Ok(EXIT_INTERRUPTED) };
                 let report = read(&path)?;
                 *found = Some((path, report));
@@ -109,8 +115,9 @@ impl Comparing<'_> {
             let doubtful = doubtful(&runs, &self.policy);
             for (n, side) in sides.iter().enumerate() {
                 let Some(ids) = doubtful.get(&n).filter(|ids| !ids.is_empty()) else { continue };
-                let Side::Proxy(spec) = side else { continue };
-                if runner.run(n, spec, Some(&with_siblings(&reports, ids)))?.is_none() {
+                let ComparedSpec::Proxy(spec) = side else { continue };
+                let cases = with_siblings(&reports, ids);
+                if runner.run(n, spec, Some(SideRepetition { number: 2, cases: &cases }))?.is_none() {
                     return Ok(EXIT_INTERRUPTED);
                 }
             }

@@ -1,4 +1,4 @@
-//! Runs the sides of a comparison that are proxies.
+//! Runs several proxies one after the other, for a comparison or a matrix.
 
 use std::{
     collections::HashSet,
@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     args::{RunArgs, SelectArgs},
-    compare_args::CompareArgs,
     context::CliContext,
     failure::Failure,
     interrupt::interrupted,
@@ -31,20 +30,47 @@ use crate::{
 /// How many notes report the progress of a side.
 const NOTES: usize = 10;
 
+/// The options that are the same for all sides, as the user wrote them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SideOptions {
+    /// The cases.
+    pub select: SelectArgs,
+    /// How to decide disputed questions.
+    pub policy: Option<String>,
+    /// Maximum concurrent cases.
+    pub jobs: Option<u16>,
+    /// The seed of all random choices.
+    pub seed: Option<u64>,
+}
+
+/// Cases of a side that run again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SideRepetition<'a> {
+    /// The number of the run; the first repetition is number 2.
+    pub number: usize,
+    /// The cases.
+    pub cases: &'a HashSet<String>,
+}
+
 /// Runs sides one after the other, with the same cases, seed and policy.
 pub(super) struct SideRunner<'a> {
     context: &'a CliContext,
     chosen: &'a Settings,
-    args: &'a CompareArgs,
+    options: SideOptions,
     folder: &'a Path,
     runtime: tokio::runtime::Runtime,
     /// Cancelled by the first Ctrl-C. A run handles the signal too; this also covers the time between two runs.
     interrupted: CancellationToken,
 }
 
-/// Where the repetitions of some cases of a side are stored: `side-1.again.json` next to `side-1.json`.
+/// Where the second run of some cases of a side is stored: `side-1.again.json` next to `side-1.json`.
 pub(super) fn again_path(report: &Path) -> PathBuf {
     report.with_extension("again.json")
+}
+
+/// Where a run of some cases of a side is stored: the third one in `side-1.again-3.json`.
+pub(super) fn repetition_path(report: &Path, number: usize) -> PathBuf {
+    if number == 2 { again_path(report) } else { report.with_extension(format!("again-{number}.json")) }
 }
 
 impl<'a> SideRunner<'a> {
@@ -52,7 +78,7 @@ impl<'a> SideRunner<'a> {
     pub(super) fn new(
         context: &'a CliContext,
         chosen: &'a Settings,
-        args: &'a CompareArgs,
+        options: SideOptions,
         folder: &'a Path,
     ) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -60,7 +86,7 @@ impl<'a> SideRunner<'a> {
             .build()
             .map_err(Failure::io("cannot start the runtime"))?;
         let interrupted = runtime.block_on(async { interrupted() });
-        Ok(Self { context, chosen, args, folder, runtime, interrupted })
+        Ok(Self { context, chosen, options, folder, runtime, interrupted })
     }
 
     /// Finds and installs all proxies before the first one runs, so that a mistake is found immediately. Returns false if
@@ -94,21 +120,28 @@ impl<'a> SideRunner<'a> {
         Ok(true)
     }
 
-    /// Runs side number `n` and returns the path of its report; `None` if it was interrupted. With `only`, repeats these
-    /// cases and stores the result next to the report of the side.
+    /// Whether Ctrl-C was pressed.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.interrupted.is_cancelled()
+    }
+
+    /// Runs side number `n` and returns the path of its report; `None` if it was interrupted. A repetition is stored next to
+    /// the report of the side.
     pub(super) fn run(
         &self,
         n: usize,
         spec: &str,
-        only: Option<&HashSet<String>>,
+        again: Option<SideRepetition<'_>>,
     ) -> Result<Option<PathBuf>, Failure> {
         if self.interrupted.is_cancelled() {
             return Ok(None);
         }
         let report = self.folder.join(format!("side-{}.json", n + 1));
-        let (report, work_dir) = match only {
+        let (report, work_dir) = match again {
             None => (report, self.folder.join(format!("side-{}", n + 1))),
-            Some(_) => (again_path(&report), self.folder.join(format!("side-{}-again", n + 1))),
+            Some(SideRepetition { number, .. }) => {
+                (repetition_path(&report, number), self.folder.join(format!("side-{}-again-{number}", n + 1)))
+            }
         };
         std::fs::create_dir_all(&work_dir).map_err(Failure::io("cannot create the folder of a side"))?;
         let args = self.run_args(spec);
@@ -118,10 +151,11 @@ impl<'a> SideRunner<'a> {
         let version = settings.proxy.version();
         settings.store = SnapshotStore::of_version(&nowhere, &name, version.as_deref(), WriteMode::Never);
         settings.known.clear();
-        if let Some(only) = only {
-            settings.cases.retain(|case| only.contains(&case.id));
+        settings.strict = false;
+        if let Some(again) = again {
+            settings.cases.retain(|case| again.cases.contains(&case.id));
         }
-        let ended = self.drive(settings, &args, &report, spec, only.is_some())?;
+        let ended = self.drive(settings, &args, &report, spec, again.is_some())?;
         Ok(ended.then_some(report))
     }
 
@@ -156,17 +190,17 @@ impl<'a> SideRunner<'a> {
 
     fn run_args(&self, spec: &str) -> RunArgs {
         RunArgs {
-            select: SelectArgs { filter: self.args.filter.clone(), ..SelectArgs::default() },
+            select: self.options.select.clone(),
             proxy: Some(spec.to_owned()),
             mode: ModeArgs::default(),
             accept: false,
             force: false,
-            strict: Some(false),
+            strict: None,
             allow_inconclusive: None,
-            jobs: self.args.jobs,
-            seed: self.args.seed,
+            jobs: self.options.jobs,
+            seed: self.options.seed,
             report: Vec::new(),
-            policy: self.args.policy.clone(),
+            policy: self.options.policy.clone(),
             snapshots: None,
             rerun_failed: None,
             quick: false,

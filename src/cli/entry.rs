@@ -10,7 +10,7 @@ use super::{
     context::CliContext,
     explain,
     failure::Failure,
-    gateway, init, list, merge, print, proxy, repro,
+    gateway, init, list, matrix, merge, print, proxy, repro,
     rerun_failed::with_stored_options,
     review, run, schema, selftest, serve, show,
 };
@@ -67,6 +67,7 @@ fn dispatch(context: &CliContext, command: CliCommand) -> Result<u8, Failure> {
         CliCommand::Merge(args) => merge::merge(context, &args),
         CliCommand::Explain(args) => explain::explain(context, &args),
         CliCommand::Compare(args) => compare::compare(context, &args),
+        CliCommand::Matrix(args) => matrix::matrix(context, &args),
         CliCommand::Show(args) => show::show(context, &args),
         CliCommand::Repro(args) => repro::repro(context, &args),
         CliCommand::Review(args) => review::review(context, &args),

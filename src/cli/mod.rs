@@ -18,6 +18,8 @@ mod init;
 mod interrupt;
 mod list;
 mod literal_check;
+mod matrix;
+mod matrix_args;
 mod merge;
 mod mode_args;
 mod mode_choice;

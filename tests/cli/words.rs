@@ -5,10 +5,11 @@
 
 use super::{stage::Stage, wording};
 
-const COMMANDS: [&[&str]; 15] = [
+const COMMANDS: [&[&str]; 16] = [
     &["run"],
     &["show"],
     &["compare"],
+    &["matrix"],
     &["merge"],
     &["repro"],
     &["init"],

@@ -8,6 +8,7 @@ use super::cut::beginning;
 use crate::{
     event::CaseReport,
     judge::{self, Policy, Rule, Verdict},
+    matrix::Matrix,
     report::{Report, stops::stop_lines},
     scenario::{Api, Level, Provider},
 };
@@ -28,6 +29,18 @@ pub(super) struct PageIndex {
     scenarios: BTreeMap<String, String>,
     /// The cases, sorted by id.
     cases: Vec<PageCase>,
+    /// The rules and gateways, if the runs are those of several gateways.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    matrix: Option<PageMatrix>,
+}
+
+/// The matrix of several gateways.
+#[derive(Debug, Serialize)]
+struct PageMatrix {
+    #[serde(flatten)]
+    matrix: Matrix,
+    /// For each gateway the number of its run; null for one without results.
+    runs: Vec<Option<usize>>,
 }
 
 /// One run.
@@ -143,7 +156,15 @@ impl PageIndex {
             rules: judge::rules().map(|rule| (rule.id, PageRule::of(rule))).collect(),
             scenarios: BTreeMap::new(),
             cases: Vec::new(),
+            matrix: None,
         }
+    }
+
+    /// Adds the matrix of the gateways; `has_run` says for each of them whether it has results.
+    pub(super) fn add_matrix(&mut self, matrix: &Matrix, has_run: impl Iterator<Item = bool>) {
+        let mut numbers = 0..;
+        let runs = has_run.map(|has_run| if has_run { numbers.next() } else { None }).collect();
+        self.matrix = Some(PageMatrix { matrix: matrix.clone(), runs });
     }
 
     /// Adds a run. The cases added after this belong to it.

@@ -9,4 +9,4 @@ mod index;
 mod page;
 mod parts;
 
-pub(super) use page::render;
+pub(super) use page::{render, render_matrix};

@@ -1,6 +1,9 @@
 //! The HTML around the embedded values.
 
-use std::io::{self, Write};
+use std::{
+    collections::HashSet,
+    io::{self, Write},
+};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sha2::{Digest, Sha256};
@@ -13,6 +16,7 @@ use super::{
 use crate::{
     bundled::SCENARIOS,
     event::CaseReport,
+    matrix::Matrix,
     report::{RecordedRun, paint::safe},
     scenario::load_text,
 };
@@ -25,6 +29,7 @@ const SCRIPT: &str = concat!(
     include_str!("script/dom.js"),
     include_str!("script/filter.js"),
     include_str!("script/overview.js"),
+    include_str!("script/gateways.js"),
     include_str!("script/wire.js"),
     include_str!("script/case.js"),
     include_str!("script/rule.js"),
@@ -33,15 +38,33 @@ const SCRIPT: &str = concat!(
 
 /// Writes a run as a page.
 pub(crate) fn render(run: &RecordedRun, out: &mut dyn Write) -> io::Result<()> {
-    render_runs(&[run], out)
+    render_runs(&[run], PageIndex::new(), |_| true, out)
 }
 
-/// Writes several runs of the same cases as one page. One case at a time is in memory, apart from the current part and
-/// the index.
-fn render_runs(runs: &[&RecordedRun], out: &mut dyn Write) -> io::Result<()> {
+/// Writes the runs of several gateways as a page. There is one run for each gateway of the matrix; `None` for one without
+/// results.
+pub(crate) fn render_matrix(
+    matrix: &Matrix,
+    runs: &[Option<&RecordedRun>],
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut index = PageIndex::new();
+    index.add_matrix(matrix, runs.iter().map(Option::is_some));
+    let with_findings: HashSet<&str> = matrix.cases_with_findings().collect();
+    let runs: Vec<&RecordedRun> = runs.iter().copied().flatten().collect();
+    render_runs(&runs, index, |id| with_findings.contains(id), out)
+}
+
+/// Writes several runs of the same cases as one page. It contains the traffic of the cases that `has_traffic` accepts. One
+/// case at a time is in memory, apart from the current part and the index.
+fn render_runs(
+    runs: &[&RecordedRun],
+    mut index: PageIndex,
+    has_traffic: impl Fn(&str) -> bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let names: Vec<String> = runs.iter().map(|run| run.report.proxy.to_string()).collect();
     let title = escaped(&safe(&names.join(", ")));
-    let mut index = PageIndex::new();
     // Names and fixed text alternate.
     for (n, piece) in PAGE.split("@@").enumerate() {
         match piece {
@@ -55,9 +78,13 @@ fn render_runs(runs: &[&RecordedRun], out: &mut dyn Write) -> io::Result<()> {
                 for run in runs {
                     index.add_run(&run.report);
                     for case in run.cases() {
-                        let case = case?;
+                        let mut case = case?;
+                        let source = source_of(&case);
+                        if !has_traffic(&case.id) {
+                            case.observation = None;
+                        }
                         let detail = PageDetail::of(&case, run.report.rerun.as_ref());
-                        let part = parts.add(&case.id, &case.scenario, source_of(&case), detail)?;
+                        let part = parts.add(&case.id, &case.scenario, source, detail)?;
                         index.add(&case, part);
                     }
                     parts.end_run()?;
@@ -248,7 +275,7 @@ mod tests {
         let (before, after) =
             (recorded(vec![failing("a/b"), failing("a/gone")]), recorded(vec![case("a/b", Verdict::Pass)]));
         let mut out = Vec::new();
-        render_runs(&[&before, &after], &mut out).unwrap();
+        render_runs(&[&before, &after], PageIndex::new(), |_| true, &mut out).unwrap();
         let page = String::from_utf8(out).unwrap();
         let index = embedded(&page, "index");
         let results = &index["cases"][0]["results"];

@@ -11,7 +11,7 @@ async function casePage(one, run) {
         runTabs(one, run),
         el("dl.facts", {}, fact("provider", one.provider), fact("API", one.api), fact("stream", one.stream ? "yes" : "no"), fact("scenario", detail.file), fact("duration", duration(result.ms)), fact("link", copyLink())),
         detail.reason && el("p.warning", {}, el("b", {}, `${result.verdict}: `), wireLine(detail.reason)),
-        findingsOf(detail),
+        findingsOf(detail, (rule) => countedAs(one, run, rule)),
         detail.change && changeOf(detail.change),
         detail.steps ? wireOf(steps) : noTraffic(result),
         reproduction(one, detail, source, steps),
@@ -50,13 +50,14 @@ function runTabs(one, run) {
     return el("nav.tabs", { "aria-label": "Runs" }, index.runs.map(tab));
 }
 
-function findingsOf(detail) {
+/** `countedOf` says whether the finding of a rule counts. */
+function findingsOf(detail, countedOf) {
     if (!detail.findings.length) return null;
     const advice = detail.findings.filter((finding) => finding.level !== "required");
     const required = detail.findings.filter((finding) => finding.level === "required");
     // Findings of a case often share their evidence: each line is shown once.
     const shown = new Set();
-    const boxOf = (finding) => findingBox(finding, shown);
+    const boxOf = (finding) => findingBox(finding, shown, countedOf(finding.rule));
     return el(
         "section",
         { "aria-labelledby": "findings" },
@@ -70,9 +71,9 @@ function findingsOf(detail) {
 
 /**
  * A finding: expected and observed side by side, with the difference marked, and the rule's reason. `shown` contains the
- * evidence of the findings before it.
+ * evidence of the findings before it; `counted` says whether the finding counts.
  */
-function findingBox(finding, shown) {
+function findingBox(finding, shown, counted) {
     const rule = index.rules[finding.rule];
     const [expected, observed] = differing(finding.expected.text, finding.observed.text);
     const marks = [finding.level, finding.new && "new", finding.policy && `by ${finding.policy}`].filter(Boolean).join(", ");
@@ -85,6 +86,7 @@ function findingBox(finding, shown) {
         el("h3", {}, el("a.rule", { href: ruleAddress(finding.rule) }, finding.rule), " ", el("small", {}, marks)),
         rule && el("p.title", {}, rule.title),
         el("div.sides", {}, el("div.expected", {}, el("h4", {}, "expected"), el("p", {}, expected, leftOut(finding.expected))), el("div.observed", {}, el("h4", {}, "observed"), el("p", {}, observed, leftOut(finding.observed)))),
+        counted && el("p.note", {}, counted),
         evidence.length > 0 && el("ul.evidence", {}, evidence),
         rule && el("p.reason", {}, el("b", {}, "Why: "), rule.reason, rule.references.length > 0 && [" ", references(rule)]),
     );
@@ -125,7 +127,9 @@ function noTraffic(result) {
     const why =
         result.verdict === "skipped" || result.verdict === "broken"
             ? "The case did not run, so there is no traffic."
-            : "The report from which this page was made does not contain the traffic of this case: the format json leaves it out for a case that passes. The format json-full contains it.";
+            : index.matrix
+              ? "A page about several gateways contains the traffic only of cases in which a gateway breaks a required rule."
+              : "The report from which this page was made does not contain the traffic of this case: the format json leaves it out for a case that passes. The format json-full contains it.";
     return el("section", {}, el("h2", {}, "On the wire"), el("p.none", {}, why));
 }
 

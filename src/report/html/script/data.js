@@ -16,7 +16,7 @@
  * @typedef {{proxy: string, policy: string, seed: number, strict: boolean, interrupted: boolean, total_ms: number,
  *   notes: string[]}} Run
  * @typedef {{upfault: string, runs: Run[], rules: Object<string, Rule>, scenarios: Object<string, string>,
- *   cases: Case[]}} Index
+ *   cases: Case[], matrix?: Object}} Index  `matrix` if the runs are those of several gateways (src/matrix).
  */
 
 /** The verdicts, the worst first, each with the symbol that identifies it without colour. */
@@ -82,5 +82,10 @@ async function readCase(one, run) {
 /** The findings that decide a verdict. @param {Result} result */
 const requiredOf = (result) => result.findings.filter((breach) => breach.level === "required");
 
-/** The verdict of the last run that contains the case. @param {Case} one */
-const lastResult = (one) => one.results.findLast((result) => result !== null);
+/** The verdict of the last run that contains the case; of several gateways, the one that is filtered for, or the worst. @param {Case} one */
+function lastResult(one) {
+    if (!index.matrix) return one.results.findLast((result) => result !== null);
+    const wanted = one.results.filter((result, run) => result !== null && isWanted(list.filter, run));
+    const results = wanted.length ? wanted : one.results.filter((result) => result !== null);
+    return results.sort((a, b) => RANK.get(a.verdict) - RANK.get(b.verdict))[0];
+}

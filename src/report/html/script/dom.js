@@ -87,9 +87,11 @@ const plural = (n, noun) => `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "
 const badge = (verdict) =>
     el(`span.badge.${verdict}`, { title: VERDICTS[RANK.get(verdict)].means }, el("b", {}, symbolOf(verdict)), ` ${verdict}`);
 
-/** A verdict as its symbol alone. @param {string} verdict */
-const mark = (verdict) =>
-    el(`span.mark.${verdict}`, { title: verdict, "aria-label": verdict, role: "img" }, symbolOf(verdict));
+/** A verdict as its symbol alone. @param {string} verdict @param {string|false} [of]  The proxy, if there are several. */
+function mark(verdict, of) {
+    const words = of ? `${of}: ${verdict}` : verdict;
+    return el(`span.mark.${verdict}`, { title: words, "aria-label": words, role: "img" }, symbolOf(verdict));
+}
 
 /** A text to copy, with a button. */
 function copyable(label, text) {

@@ -2,7 +2,7 @@
  * The chosen filters. Each is a set of values of which one must match; an empty set matches everything. They are part
  * of the address, so that a filtered list can be linked to.
  */
-const FILTERS = ["verdict", "family", "api", "provider", "stream", "rule", "change"];
+const FILTERS = ["gateway", "verdict", "family", "api", "provider", "stream", "rule", "change"];
 
 /** @returns {Object<string, Set<string>> & {text: string}} */
 function noFilter() {
@@ -41,6 +41,9 @@ const caseAddress = (id, run) => `#/case/${idInAddress(id)}${run === undefined ?
 const ruleAddress = (id) => `#/rule/${idInAddress(id)}`;
 const idInAddress = (id) => encodeURIComponent(id).replaceAll("%2F", "/").replaceAll("%2C", ",");
 
+/** Whether a run is one of the gateways that a filter chooses. */
+const isWanted = (filter, run) => !filter.gateway.size || filter.gateway.has(String(run));
+
 /** Whether the results of a case differ between the runs. @param {Case} one */
 const differs = (one) => new Set(one.results.map((result) => result?.verdict)).size > 1;
 
@@ -54,8 +57,9 @@ function matching(filter, except = []) {
     const accepts = (name, values) =>
         except.includes(name) || !filter[name].size || values.some((value) => filter[name].has(value));
     return index.cases.filter((one) => {
-        const results = one.results.filter((result) => result !== null);
+        const results = one.results.filter((result, run) => result !== null && isWanted(filter, run));
         return (
+            results.length > 0 &&
             accepts("verdict", results.map((result) => result.verdict)) &&
             accepts("family", [one.family]) &&
             accepts("api", [one.api]) &&

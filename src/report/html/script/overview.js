@@ -8,6 +8,7 @@ const list = { filter: noFilter(), cases: [], shown: 0 };
 
 /** @returns {Node[]} */
 function overview(filter) {
+    if (index.matrix) return gatewaysOverview(filter);
     list.filter = filter;
     const run = index.runs.length - 1;
     return [
@@ -223,6 +224,7 @@ function filterBar() {
         "form.filters",
         { role: "search", onsubmit: (event) => event.preventDefault() },
         el("label.search", {}, el("span", {}, "search ", el("kbd", {}, "/")), el("input", { type: "search", id: "search", autocomplete: "off", spellcheck: "false", placeholder: "id, title, rule, observed, reason", oninput: (event) => filterByText(event.target.value) })),
+        index.matrix && choice("gateway", "gateway", index.runs.map((run, n) => [String(n), run.proxy])),
         choice("verdict", "verdict", VERDICTS.map(({ name, symbol }) => [name, `${symbol} ${name}`])),
         choice("family", "family", same(values((one) => [one.family]))),
         choice("api", "API", same(values((one) => [one.api]))),
@@ -269,7 +271,7 @@ function refresh() {
     }
     const input = document.getElementById("search");
     if (input !== document.activeElement) input.value = filter.text;
-    document.getElementById("matrix-box").replaceChildren(matrix());
+    document.getElementById("matrix-box")?.replaceChildren(matrix());
     list.cases = matching(filter).sort(byVerdict);
     list.shown = 0;
     document.getElementById("list").replaceChildren();
@@ -304,8 +306,8 @@ function caseLine(one) {
         {},
         el(
             "a.line",
-            { href: caseAddress(one.id), "data-case": one.id },
-            el("span.marks", {}, one.results.map((result) => (result ? mark(result.verdict) : el("span.mark", { title: "not in this run" }, "·")))),
+            { href: caseAddress(one.id, index.matrix && one.results.indexOf(result)), "data-case": one.id },
+            el("span.marks", {}, one.results.map((result, run) => (result ? mark(result.verdict, index.runs.length > 1 && index.runs[run].proxy) : el("span.mark", { title: "not in this run" }, "·")))),
             el("span.id", {}, one.id),
             el("span.title", {}, index.scenarios[one.scenario]),
             el("span.why", {}, rules.length > 0 ? el("span.rule", {}, why) : why, others > 0 && el("small", {}, ` +${others} advice`)),

@@ -15,6 +15,7 @@ function rulePage(id) {
             rule.timing && el("p", {}, "It depends on timing: a case that breaks it runs again alone before it is a finding."),
             copyable("In a terminal", `upfault explain ${id}`),
         ],
+        gatewaysOfRule(id),
         el(
             "section",
             { "aria-labelledby": "breaking" },
@@ -32,7 +33,7 @@ function breakingLine(one, id) {
     return el(
         "li",
         {},
-        el("a.line", { href: caseAddress(one.id), "data-case": one.id }, el("span.marks", {}, mark(result.verdict)), el("span.id", {}, one.id), el("span.title", {}, breach.level === "required" ? "" : breach.level), el("span.why", {}, breach.observed), el("span.ms", {}, duration(result.ms))),
+        el("a.line", { href: caseAddress(one.id, index.matrix && one.results.findIndex((result) => result?.findings.includes(breach))), "data-case": one.id }, el("span.marks", {}, mark(result.verdict)), el("span.id", {}, one.id), el("span.title", {}, breach.level === "required" ? "" : breach.level), el("span.why", {}, breach.observed), el("span.ms", {}, duration(result.ms))),
     );
 }
 
