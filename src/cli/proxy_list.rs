@@ -11,22 +11,22 @@ use crate::{
 
 /// Prints the bundled proxies with their versions, and whether they can run on this machine.
 pub(super) fn list(context: &CliContext) -> Result<u8, Failure> {
-    let mut rows = vec![[
-        "builtin".to_owned(),
-        env!("CARGO_PKG_VERSION").to_owned(),
-        "Rust".to_owned(),
-        "the embedded proxy, without defects".to_owned(),
-        "part of upfault".to_owned(),
-    ]];
+    let mut rows = vec![ListedProxy {
+        columns: ["builtin", env!("CARGO_PKG_VERSION"), "Rust", "part of upfault"].map(str::to_owned),
+        summary: "the embedded proxy, without defects".to_owned(),
+    }];
     for bundled in Definition::bundled() {
         let definition = context.definition(&context.cwd, &bundled.name)?;
-        rows.push([
-            bundled.name,
-            definition.release().map(str::to_owned).or_else(|| definition.own_version()).unwrap_or_default(),
-            definition.language.clone(),
-            format!("{}: {}", definition.summary, served(&definition)),
-            state(context, &definition),
-        ]);
+        let version = definition.release().map(str::to_owned).or_else(|| definition.own_version());
+        rows.push(ListedProxy {
+            summary: format!("{}: {}", definition.summary, served(&definition)),
+            columns: [
+                bundled.name,
+                version.unwrap_or_else(|| "-".to_owned()),
+                definition.language.clone(),
+                state(context, &definition),
+            ],
+        });
     }
     let mut text = table(&rows);
     let width = Defect::ALL.iter().map(|defect| defect.as_str().len()).max().unwrap_or(0);
@@ -40,6 +40,13 @@ pub(super) fn list(context: &CliContext) -> Result<u8, Failure> {
     }
     print::fitted(&text, context.width)?;
     Ok(EXIT_OK)
+}
+
+/// A proxy in the list: its name, its version, its language and whether it can run here in columns, and a line about what
+/// it serves.
+struct ListedProxy {
+    columns: [String; 4],
+    summary: String,
 }
 
 /// Whether it can run on this machine.
@@ -72,16 +79,16 @@ fn served(definition: &Definition) -> String {
     parts.join(", ")
 }
 
-/// Aligns all columns but the last one.
-fn table(rows: &[[String; 5]]) -> String {
-    let widths: [usize; 4] =
-        std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
+/// Aligns all columns but the last one. The lines fit a narrow terminal, because what a proxy serves has a line of its own.
+fn table(rows: &[ListedProxy]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row.columns[column].chars().count()).max().unwrap_or(0);
+    let widths = [width(0), width(1), width(2)];
     let mut text = String::new();
-    for row in rows {
-        for (cell, width) in row.iter().zip(widths) {
+    for ListedProxy { columns, summary } in rows {
+        for (cell, width) in columns.iter().zip(widths) {
             let _ = write!(text, "{cell:width$}  ");
         }
-        let _ = writeln!(text, "{}", row[4]);
+        let _ = writeln!(text, "{}\n  {summary}", columns[3]);
     }
     text
 }
