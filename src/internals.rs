@@ -9,7 +9,7 @@ pub mod event {
 pub mod judge {
     pub use crate::judge::{
         DetailFate, ErrorSource, Finding, Policy, PolicyAnswer, Rule, TracedDetail, Verdict, applicable,
-        has_required, origins, rule, rules,
+        can_apply, has_required, origins, rule, rules,
     };
 }
 pub mod matrix {

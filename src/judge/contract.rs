@@ -145,6 +145,15 @@ pub(crate) fn kin_of(id: &str) -> Option<SiblingKind> {
     }
 }
 
+/// Whether a rule can apply to a case on a pass-through route (`passes_through`), and to one in which the proxy sends the 200
+/// of a stream before it asks an upstream (`answers_early`).
+pub fn can_apply(id: &str, passes_through: bool, answers_early: bool) -> bool {
+    let allows = |is_given: bool, circumstance| {
+        !is_given || rule(id).is_some_and(|rule| rule.scope.allows(circumstance))
+    };
+    allows(passes_through, Circumstance::PassThrough) && allows(answers_early, Circumstance::Pinged)
+}
+
 /// Whether a finding of this rule means that the case stopped the proxy.
 pub(crate) fn stops_the_proxy(id: &str) -> bool {
     rule(id).is_some_and(|rule| rule.scope.allows(Circumstance::ProxyStopped))

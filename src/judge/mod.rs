@@ -27,7 +27,7 @@ pub(crate) use by_policy::{ComparedSibling, Judgement, PolicyEffect, judge_by};
 pub(crate) use caller_response::{CallerResponse, CallerStream};
 #[cfg(test)]
 pub(crate) use contract::judge;
-pub use contract::{applicable, has_required, rule, rules};
+pub use contract::{applicable, can_apply, has_required, rule, rules};
 pub(crate) use contract::{has_timing, kin_of, stops_the_proxy};
 pub(crate) use facts::Facts;
 pub use finding::{Finding, Verdict};

@@ -126,3 +126,13 @@ fn after_pings_a_failure_may_be_an_event_but_not_a_success() {
     let early = pinged(error(429)).attempt(|attempt| attempt.end_ms = Some(1.5)).received(events(&[ERROR]));
     assert!(broken(&early).contains(&"stream.error-status".to_owned()));
 }
+
+#[test]
+fn what_can_apply_follows_from_the_scope_of_a_rule() {
+    use crate::judge::can_apply;
+    assert!(can_apply("status.mirrored", false, false) && !can_apply("status.mirrored", true, false));
+    assert!(can_apply("passthrough.hop-by-hop", true, false));
+    assert!(can_apply("leak.provider-key", false, true) && !can_apply("no.such-rule", true, false));
+    // The status was sent before the upstreams failed.
+    assert!(!can_apply("status.failure-not-success", false, true));
+}
