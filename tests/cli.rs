@@ -2,6 +2,8 @@
 
 #![cfg(unix)]
 
+#[path = "cli/attaching.rs"]
+mod attaching;
 #[path = "cli/choices.rs"]
 mod choices;
 #[path = "cli/commands.rs"]

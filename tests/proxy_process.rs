@@ -139,11 +139,11 @@ async fn a_ready_proxy_has_its_port_and_stopping_it_leaves_nothing_behind() {
          serve",
     );
     let instance = fixture.launch().await.unwrap();
-    let root = instance.root().to_owned();
+    let root = instance.addressing().root().to_owned();
     let (first, second) = (pid(&fixture, "pid").await, pid(&fixture, "grandchild").await);
     assert!(is_alive(&first) && is_alive(&second) && !is_free(&root));
     assert_eq!(instance.exited(), None);
-    assert_eq!(instance.secrets(), [instance.proxy_key()]);
+    assert_eq!(instance.addressing().secrets(), [instance.addressing().proxy_key().unwrap()]);
     instance.stop().await;
     assert!(!is_alive(&first) && !is_alive(&second), "a process is still running");
     assert!(is_free(&root), "the port is still in use");
@@ -153,7 +153,7 @@ async fn a_ready_proxy_has_its_port_and_stopping_it_leaves_nothing_behind() {
 async fn a_proxy_that_ignores_sigterm_is_killed_after_two_seconds() {
     let fixture = Fixture::shell("trap '' TERM\nserve");
     let instance = fixture.launch().await.unwrap();
-    let root = instance.root().to_owned();
+    let root = instance.addressing().root().to_owned();
     let began = Instant::now();
     instance.stop().await;
     // If it ended earlier, it was killed without SIGTERM.
@@ -170,7 +170,7 @@ async fn dropping_an_instance_kills_its_grandchildren_too() {
          serve",
     );
     let instance = fixture.launch().await.unwrap();
-    let (root, grandchild) = (instance.root().to_owned(), pid(&fixture, "grandchild").await);
+    let (root, grandchild) = (instance.addressing().root().to_owned(), pid(&fixture, "grandchild").await);
     drop(instance);
     eventually("the end of the grandchild", || !is_alive(&grandchild)).await;
     eventually("the end of the server", || is_free(&root)).await;
@@ -184,7 +184,7 @@ async fn a_panic_kills_the_proxy() {
     // A run starts proxies in separate tasks, so everything here must be `Send`.
     let task = tokio::spawn(async move {
         let instance = std::sync::Arc::new(shared.launch().await.unwrap());
-        *started.lock().unwrap() = instance.root().to_owned();
+        *started.lock().unwrap() = instance.addressing().root().to_owned();
         panic!("the test panics on purpose");
     });
     assert!(task.await.unwrap_err().is_panic());
@@ -581,16 +581,19 @@ async fn request_and_paths_adapt_a_route_to_the_proxy() {
         work_dir: fixture.folder.path().join("instance"),
     };
     let instance = installed.launch(launch, &|_| {}).await.unwrap();
-    assert_eq!(instance.path(Api::OpenaiChat, false, &route).as_deref(), Some("/m1/openai/chat"));
     assert_eq!(
-        instance.headers(&route),
+        instance.addressing().path(Api::OpenaiChat, false, &route).as_deref(),
+        Some("/m1/openai/chat")
+    );
+    assert_eq!(
+        instance.addressing().headers(&route),
         [
-            ("x-key".to_owned(), instance.proxy_key().to_owned()),
+            ("x-key".to_owned(), instance.addressing().proxy_key().unwrap().to_owned()),
             ("x-base".to_owned(), route.base_url.clone())
         ]
     );
     assert_eq!(
-        serde_json::Value::from(instance.body(&route)),
+        serde_json::Value::from(instance.addressing().body(&route)),
         serde_json::json!({"extra": {"keys": ["sk-up", 1]}})
     );
     instance.stop().await;

@@ -1,6 +1,6 @@
 //! The suite as one call.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -11,7 +11,7 @@ use crate::{
     judge::Policy,
     proxy::{ProxyError, default_cache},
     report::{ALLOWED_INCONCLUSIVE, Report, ReportBuilder},
-    runner::{ProxyChoice, Remote, RunError, RunSettings, run},
+    runner::{Attached, ProxyChoice, RunError, RunSettings, run},
     scenario::Case,
     shard::RunSelection,
     snapshot::{SnapshotStore, WriteMode},
@@ -83,13 +83,19 @@ impl Suite {
         Ok(self)
     }
 
-    /// Tests a proxy that is already running at `url`, with `key` as its API key. Its upstreams are the mock
-    /// providers at `listen`: configure it with the output of `upfault proxy render`.
-    #[must_use]
-    pub fn running_proxy(mut self, url: Url, key: Option<String>, listen: std::net::SocketAddr) -> Self {
-        self.proxy = ProxyChoice::Remote(Remote { url, key });
-        self.listen = Some(listen);
-        self
+    /// Tests a proxy that is already running at `url` with the configuration that `upfault proxy render --to FOLDER` wrote to
+    /// `folder`. The seed and the address of the mock providers are those of the folder. `key` is the API key of callers, if
+    /// it is not the one in the folder.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be read, or its proxy no longer exists.
+    pub fn running_proxy(mut self, url: Url, key: Option<String>, folder: &Path) -> Result<Self, ProxyError> {
+        let attached = Attached::read(url, key, folder)?;
+        self.seed = attached.rendering.seed;
+        self.listen = Some(attached.rendering.listen);
+        self.proxy = ProxyChoice::Attached(Box::new(attached));
+        Ok(self)
     }
 
     /// Decides disputed questions by this policy.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use super::{
-    catalogue::CatalogueRows, compare_args::CompareArgs, matrix_args::MatrixArgs, report_to::ReportTo,
-    run_args::OutputArgs,
+    catalogue::CatalogueRows, compare_args::CompareArgs, matrix_args::MatrixArgs, render_args::RenderArgs,
+    report_to::ReportTo, run_args::OutputArgs,
 };
 use crate::serve::{HostName, MockName};
 
@@ -310,20 +310,8 @@ pub(crate) enum ProxyCommand {
         /// NAME[@VERSION] or a folder
         proxy: String,
     },
-    /// Print the configuration that a proxy needs to run scenarios
-    Render {
-        /// NAME[@VERSION] or a folder
-        proxy: String,
-        /// The cases to configure
-        #[command(flatten)]
-        select: SelectArgs,
-        /// Address of the mock providers; pass the same to `upfault run --listen` [default: 127.0.0.1:9400]
-        #[arg(long, value_name = "ADDR")]
-        listen: Option<std::net::SocketAddr>,
-        /// Seed of the later run [default: 0]
-        #[arg(long, value_name = "N")]
-        seed: Option<u64>,
-    },
+    /// Configure a proxy that you start yourself, for a run with `--proxy URL`
+    Render(RenderArgs),
     /// Check whether this machine can install and start a proxy
     Doctor {
         /// NAME[@VERSION] or a folder [default: every bundled proxy]

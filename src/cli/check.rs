@@ -8,7 +8,7 @@ use super::{
     failure::Failure,
     literal_check, print,
     project::own_definitions,
-    run,
+    run::{self, RunningProxy},
     run_args::is_url,
     select,
     settings::Settings,
@@ -73,7 +73,13 @@ fn check_settings(context: &CliContext, file: &Path) -> Result<String, Failure> 
         // The check is offline, so it does not ask which release `@latest` is.
         let found = match spec.contains('@') && !is_url(spec) {
             true => context.definition_as_written(&settings.base, spec).map(drop).map_err(Failure::from),
-            false => run::proxy(context, &settings.base, spec, settings.listen, None).map(drop),
+            false => run::proxy(
+                context,
+                &settings.base,
+                spec,
+                RunningProxy { folder: settings.rendered.clone(), ..RunningProxy::default() },
+            )
+            .map(drop),
         };
         found.map_err(|failure| settings.about_proxy(failure))?;
     }

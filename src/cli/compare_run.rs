@@ -16,7 +16,7 @@ use super::{
     mode_args::ModeArgs,
     print,
     rerun::rerun,
-    run,
+    run::{self, RunningProxy},
     run_args::{OutputArgs, is_url},
     settings::Settings,
 };
@@ -100,7 +100,7 @@ impl<'a> SideRunner<'a> {
                      --proxy URL --report json-full=PATH`, and compare that"
                 )));
             }
-            found.push(run::proxy(self.context, &self.context.cwd, spec, None, None)?);
+            found.push(run::proxy(self.context, &self.context.cwd, spec, RunningProxy::default())?);
         }
         for choice in &found {
             let ProxyChoice::Definition(definition) = choice else { continue };
@@ -208,6 +208,7 @@ impl<'a> SideRunner<'a> {
             output: OutputArgs::default(),
             tested_before: None,
             proxy_key: None,
+            rendered: None,
             listen: None,
         }
     }

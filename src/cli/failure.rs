@@ -62,6 +62,7 @@ impl Failure {
             Self::Run(error) => match error {
                 RunError::Proxy(error) => proxy_code(error),
                 RunError::Control { .. } | RunError::Gone(_) => EXIT_PROXY,
+                RunError::Listen { .. } => EXIT_USAGE,
                 RunError::Store(error) => store_code(error),
                 RunError::Client(_)
                 | RunError::Builtin { .. }

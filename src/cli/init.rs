@@ -8,7 +8,7 @@ use super::{
     failure::Failure,
     print,
     project::SNAPSHOTS,
-    run::{proxy, tested},
+    run::{RunningProxy, proxy, tested},
     run_args::is_url,
     settings::NAME,
 };
@@ -19,14 +19,16 @@ use crate::{
     snapshot::{bundled_files, bundled_folder, bundled_versions, write_atomically},
 };
 
-/// The address of the mock providers in the settings of a proxy that is already running, as `upfault proxy render` uses it.
-const LISTEN: &str = "127.0.0.1:9400";
-
 /// Creates the settings file of a project in the current folder, and copies the bundled baseline of the proxy into it.
 pub(super) fn init(context: &CliContext, args: &InitArgs) -> Result<u8, Failure> {
     let spec = args.proxy.as_str();
-    let listen = is_url(spec).then(|| LISTEN.parse().ok()).flatten();
-    let chosen = proxy(context, &context.cwd, spec, listen, None)?;
+    if is_url(spec) {
+        return Err(Failure::Usage(format!(
+            "the settings of a running proxy need its definition\nhelp: name what runs there, for example `upfault init --proxy \
+             litellm`; then set `proxy = \"{spec}\"` and `rendered = \"FOLDER\"` in {NAME}, as docs/attach.md says"
+        )));
+    }
+    let chosen = proxy(context, &context.cwd, spec, RunningProxy::default())?;
     let (settings, root) = (context.cwd.join(NAME), context.cwd.join(SNAPSHOTS));
     let folder = root.join(chosen.baseline());
     let files = baseline(&chosen);
@@ -40,7 +42,7 @@ pub(super) fn init(context: &CliContext, args: &InitArgs) -> Result<u8, Failure>
             .map_err(Failure::io(format!("cannot write {}", shown(context, &path))))?;
     }
     let named = pinned(&chosen, spec);
-    write_atomically(&settings, &settings_text(&named, is_url(spec)))
+    write_atomically(&settings, &settings_text(&named))
         .map_err(Failure::io(format!("cannot write {}", shown(context, &settings))))?;
     let mut text = format!("wrote {NAME}: `upfault run` tests {named}\n");
     text.push_str(&match files.len() {
@@ -64,7 +66,7 @@ fn baseline(chosen: &ProxyChoice) -> Vec<(&'static str, &'static str)> {
         ProxyChoice::Definition(definition) if definition.is_bundled() => {
             bundled_folder(&name, &definition.version)
         }
-        ProxyChoice::Definition(_) | ProxyChoice::Remote(_) => None,
+        ProxyChoice::Definition(_) | ProxyChoice::Attached(_) => None,
     };
     folder.map(|folder| bundled_files(&folder).collect()).unwrap_or_default()
 }
@@ -125,22 +127,15 @@ fn shown(context: &CliContext, path: &Path) -> String {
 }
 
 /// The text of the settings file.
-fn settings_text(proxy: &str, is_running: bool) -> String {
+fn settings_text(proxy: &str) -> String {
     // A JSON string is a valid basic string of TOML.
     let value = |text: &str| serde_json::Value::from(text).to_string();
-    let listen = match is_running {
-        true => format!(
-            "\n# The address of the mock providers. Configure the proxy with `upfault proxy render NAME --listen {LISTEN}`.\nlisten = {}\n",
-            value(LISTEN)
-        ),
-        false => String::new(),
-    };
     format!(
         r#"# Settings of upfault for this project. `upfault check` checks this file.
 
 # What `upfault run` tests.
 proxy = {proxy}
-{listen}
+
 # The baseline: what the proxy does in each case, and which rules it breaks there. Only this folder is used, not the
 # snapshots inside the program, so that a new version of upfault does not change the baseline.
 snapshots = {snapshots}
@@ -179,18 +174,16 @@ mod tests {
 
     #[test]
     fn the_settings_file_is_valid_whatever_the_name_of_the_proxy_is() {
-        for proxy in ["litellm@1.102.4", "my \"proxies\"/ours", "C:\\proxies\\ours", "http://127.0.0.1:4000"]
-        {
-            let settings = read(&settings_text(proxy, is_url(proxy)));
+        for proxy in ["litellm@1.102.4", "my \"proxies\"/ours", "C:\\proxies\\ours"] {
+            let settings = read(&settings_text(proxy));
             assert_eq!(settings.proxy.as_deref(), Some(proxy));
-            assert_eq!(settings.listen.is_some(), is_url(proxy));
             assert!(settings.known.is_empty());
         }
     }
 
     #[test]
     fn the_examples_in_comments_are_valid_settings() {
-        let text = settings_text("builtin", false);
+        let text = settings_text("builtin");
         let is_example =
             |line: &&str| line.starts_with("# ") && (line.contains(" = ") || line.contains("[["));
         let examples: Vec<&str> =

@@ -13,7 +13,8 @@ use super::{
     context::CliContext,
     failure::Failure,
     matrix_args::MatrixArgs,
-    policy, print, run,
+    policy, print,
+    run::{self, RunningProxy},
     run_args::{SelectArgs, is_url},
     run_folder::RunFolder,
     settings::Settings,
@@ -84,7 +85,7 @@ fn named(context: &CliContext, name: &str) -> Result<NamedGateway, Failure> {
         ComparedSpec::Stored(path) => {
             let report = Report::read(path).map_err(|error| Failure::Usage(error.to_string()))?;
             let proxy = report.proxy;
-            let language = run::proxy(context, &context.cwd, &proxy.name, None, None)
+            let language = run::proxy(context, &context.cwd, &proxy.name, RunningProxy::default())
                 .map_or_else(|_| String::new(), |found| language(&found));
             let name = with_mode(&proxy.name, proxy.mode.as_deref());
             let version = proxy.version.unwrap_or_default();
@@ -97,7 +98,7 @@ fn named(context: &CliContext, name: &str) -> Result<NamedGateway, Failure> {
             )));
         }
         ComparedSpec::Proxy(spec) => {
-            let found = run::proxy(context, &context.cwd, spec, None, None)?;
+            let found = run::proxy(context, &context.cwd, spec, RunningProxy::default())?;
             let version = match &found {
                 ProxyChoice::Definition(definition) => found.version().or_else(|| definition.own_version()),
                 _ => Some(env!("CARGO_PKG_VERSION").to_owned()),

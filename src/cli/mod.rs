@@ -1,6 +1,7 @@
 //! The command line: arguments, settings, commands, exit codes.
 
 mod args;
+mod attach;
 mod catalogue;
 mod check;
 mod compare;
@@ -34,6 +35,9 @@ mod report_to;
 mod repro;
 mod repro_keep;
 mod repro_script;
+mod render;
+mod render_args;
+mod render_texts;
 mod rerun;
 mod rerun_failed;
 mod review;

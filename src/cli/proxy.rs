@@ -1,32 +1,24 @@
 //! `upfault proxy`
 
-use std::{
-    fmt::Write,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-};
+use std::fmt::Write;
 
 use super::{
     args::ProxyCommand, context::CliContext, failure::Failure, interrupt::terminated, print, proxy_list,
-    proxy_versions::versions, run::note_mode, select, settings::Settings,
+    proxy_versions::versions, render::render,
 };
 use crate::{
-    proxy::{Definition, RenderContext},
+    proxy::Definition,
     report::{EXIT_INTERRUPTED, EXIT_OK, EXIT_PROXY},
-    runner,
-    scenario::Case,
     shell,
 };
-
-/// The default address of the mock providers in a printed configuration.
-const RENDERED_FOR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9400);
 
 /// Lists, shows, installs and checks proxies.
 pub(super) fn proxy(context: &CliContext, command: ProxyCommand) -> Result<u8, Failure> {
     let named = match &command {
         ProxyCommand::Show { proxy }
         | ProxyCommand::Install { proxy }
-        | ProxyCommand::Versions { proxy, .. }
-        | ProxyCommand::Render { proxy, .. } => Some(proxy.as_str()),
+        | ProxyCommand::Versions { proxy, .. } => Some(proxy.as_str()),
+        ProxyCommand::Render(args) => Some(args.proxy.as_str()),
         ProxyCommand::Doctor { proxy } => proxy.as_deref(),
         ProxyCommand::List => None,
     };
@@ -42,12 +34,7 @@ pub(super) fn proxy(context: &CliContext, command: ProxyCommand) -> Result<u8, F
         ProxyCommand::Show { proxy } => show(context, &proxy),
         ProxyCommand::Versions { proxy, all, series } => versions(context, &proxy, (!all).then_some(series)),
         ProxyCommand::Install { proxy } => install(context, &proxy),
-        ProxyCommand::Render { proxy, select, listen, seed } => {
-            let settings = Settings::read(context)?;
-            let cases = select::cases(context, &settings, &select)?.cases;
-            let listen = listen.or(settings.listen).unwrap_or(RENDERED_FOR);
-            render(context, &proxy, &cases, listen, seed.or(settings.seed).unwrap_or_default())
-        }
+        ProxyCommand::Render(args) => render(context, &args),
         ProxyCommand::Doctor { proxy } => doctor(context, proxy.as_deref()),
     }
 }
@@ -105,45 +92,6 @@ fn install(context: &CliContext, spec: &str) -> Result<u8, Failure> {
         return Ok(EXIT_INTERRUPTED);
     };
     print::out(&format!("{} is installed in {}\n", definition.title(), installed.dir().display()))?;
-    Ok(EXIT_OK)
-}
-
-fn render(
-    context: &CliContext,
-    spec: &str,
-    cases: &[Case],
-    listen: SocketAddr,
-    seed: u64,
-) -> Result<u8, Failure> {
-    let definition = context.definition(&context.cwd, spec)?;
-    note_mode(&definition);
-    let routes = runner::static_routes(cases, &definition, listen, seed);
-    let files = definition.render(&routes, &RenderContext::sample_of(&definition))?;
-    if routes.is_empty() {
-        print::note(&format!(
-            "no selected case can run with {} while it is already running, so its configuration has no routes\n\
-             help: `{}` says why each case is skipped",
-            definition.title(),
-            shell::command(&["upfault", "run", "--proxy", spec, "-vv"])
-        ));
-    }
-    if files.is_empty() {
-        return Err(Failure::Usage(format!(
-            "there is nothing to render: {} has no configuration files\nhelp: `launch` in {} contains all of its configuration",
-            definition.title(),
-            definition.file()
-        )));
-    }
-    let several = files.len() > 1;
-    let mut text = String::new();
-    for (name, content) in files {
-        if several {
-            let _ = writeln!(text, "# {name}");
-        }
-        text.push_str(content.trim_end());
-        text.push('\n');
-    }
-    print::out(&text)?;
     Ok(EXIT_OK)
 }
 

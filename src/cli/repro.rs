@@ -12,7 +12,8 @@ use super::{
     interrupt::interrupted,
     policy, print, repro_keep,
     repro_script::{self, ReproPlaces},
-    run::{on_interrupt, proxy, tested},
+    run::{RunningProxy, on_interrupt, proxy, tested},
+    run_args::is_url,
     run_folder::RunFolder,
     select,
     settings::Settings,
@@ -101,8 +102,8 @@ fn stored(context: &CliContext, file: &Path, id: &str) -> Result<Reproduced, Fai
         proxy: report.proxy.clone(),
         upfault: report.upfault.clone(),
         versions: Vec::new(),
-        // A proxy at a URL, or a definition that does not exist here, has none.
-        definition: proxy(context, &context.cwd, &report.proxy.spec(), None, None)
+        // A definition that does not exist here, has none.
+        definition: proxy(context, &context.cwd, &report.proxy.spec(), RunningProxy::default())
             .ok()
             .and_then(|choice| definition(choice, Path::new("upfault")))
             .map(|definition| definition.with_stamp(&context.cache)),
@@ -123,7 +124,7 @@ fn definition(choice: ProxyChoice, program: &Path) -> Option<Definition> {
     match choice {
         ProxyChoice::Definition(definition) => Some(*definition),
         ProxyChoice::Builtin(which) => Definition::embedded(program, which.name().unwrap_or("none")).ok(),
-        ProxyChoice::Remote(_) => None,
+        ProxyChoice::Attached(attached) => Some(attached.definition),
     }
 }
 
@@ -135,21 +136,21 @@ fn run(
     case: &Case,
     folder: &Path,
 ) -> Result<u8, Failure> {
-    let select = || match (&args.proxy, &chosen.proxy) {
-        (Some(spec), _) => proxy(context, &context.cwd, spec, chosen.listen, None),
-        (None, Some(spec)) => proxy(context, &chosen.base, spec, chosen.listen, None)
-            .map_err(|failure| chosen.about_proxy(failure)),
-        (None, None) => Ok(ProxyChoice::Builtin(Default::default())),
-    };
-    let choice = select()?;
-    if let ProxyChoice::Remote(remote) = &choice {
-        let url = remote.url.as_str().trim_end_matches('/');
+    let named = args.proxy.as_ref().or(chosen.proxy.as_ref());
+    if let Some(url) = named.filter(|spec| is_url(spec)) {
         return Err(Failure::Usage(format!(
             "`repro` starts the proxy itself, but {url} is already running\nhelp: run the case with `upfault run --proxy \
              {url} --report json=report.json`, then `upfault repro {} --report report.json`",
             shell::word(&case.id)
         )));
     }
+    let select = || match (&args.proxy, &chosen.proxy) {
+        (Some(spec), _) => proxy(context, &context.cwd, spec, RunningProxy::default()),
+        (None, Some(spec)) => proxy(context, &chosen.base, spec, RunningProxy::default())
+            .map_err(|failure| chosen.about_proxy(failure)),
+        (None, None) => Ok(ProxyChoice::Builtin(Default::default())),
+    };
+    let choice = select()?;
     let policy = match &args.policy {
         Some(name) => policy::chosen(context, name)?,
         None => chosen.policy.clone().unwrap_or_default(),

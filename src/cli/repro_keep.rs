@@ -73,8 +73,8 @@ pub(super) async fn keep(
     };
     let places = ReproPlaces {
         mock: server.address(),
-        proxy: instance.root().to_owned(),
-        key: instance.proxy_key().to_owned(),
+        proxy: instance.addressing().root().to_owned(),
+        key: instance.addressing().proxy_key().unwrap_or_default().to_owned(),
     };
     let requests = repro_script::requests(&places, report, siblings);
     print::note(&format!(
@@ -82,7 +82,7 @@ pub(super) async fn keep(
          What reached the mock: curl http://{}/_upfault/ledger/{NAME}\n\
          Start again from its first entry: curl -X POST http://{}/_upfault/ledger/{NAME}/reset\n\n{requests}",
         definition.title(),
-        instance.root(),
+        instance.addressing().root(),
         server.address(),
         folder.join("kept").display(),
         server.address(),

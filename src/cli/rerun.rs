@@ -12,6 +12,7 @@ pub(super) fn rerun(context: &CliContext, chosen: &Settings, args: &RunArgs) -> 
     };
     push("--proxy", args.proxy.clone());
     push("--as", args.mode.compared_as.clone());
+    push("--rendered", args.rendered.as_ref().map(|folder| folder.display().to_string()));
     push("--listen", args.listen.map(|address| address.to_string()));
     push("--seed", args.seed.map(|seed| seed.to_string()));
     match args.strict {
@@ -54,6 +55,7 @@ fn accept_all(context: &CliContext, args: &RunArgs) -> Vec<String> {
         ("--durations", args.select.durations.as_ref().map(|file| file.display().to_string())),
         ("--proxy", args.proxy.clone()),
         ("--as", args.mode.compared_as.clone()),
+        ("--rendered", args.rendered.as_ref().map(|folder| folder.display().to_string())),
         ("--listen", args.listen.map(|address| address.to_string())),
         ("--seed", args.seed.map(|seed| seed.to_string())),
         ("--policy", args.policy.clone()),

@@ -66,6 +66,7 @@ fn words(rerun: &Rerun) -> Vec<String> {
 fn complete(run: &mut RunArgs, before: RunArgs) {
     run.select.paths = before.select.paths;
     run.proxy = run.proxy.take().or(before.proxy);
+    run.rendered = run.rendered.take().or(before.rendered);
     run.listen = run.listen.or(before.listen);
     run.seed = run.seed.or(before.seed);
     run.strict = run.strict.or(before.strict);

@@ -1,13 +1,17 @@
 //! `upfault run`
 
-use std::{io::Write, net::SocketAddr, path::Path, str::FromStr};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use super::{
     args::RunArgs,
+    attach,
     context::CliContext,
     failure::Failure,
     interrupt::terminated,
@@ -29,7 +33,7 @@ use crate::{
         ProxyReport, ReportTarget, Reporter, Summary, TerminalReporter, TerminalSettings, Tolerance,
         Verbosity, exit_code, worst,
     },
-    runner::{self, ProxyChoice, ProxyGone, Remote, RunEnd, RunSettings},
+    runner::{self, ProxyChoice, ProxyGone, RunEnd, RunSettings},
     scenario::nearest,
     shard::CaseCosts,
     snapshot::{KnownClaim, SnapshotStore, WriteMode},
@@ -54,9 +58,14 @@ fn run_in(folder: &Path, context: &CliContext, mut args: RunArgs) -> Result<u8, 
         args.proxy = Some(proxy);
     }
     let args = &args;
-    let settings = settings(context, &chosen, args, folder)?;
-    if let ProxyChoice::Definition(definition) = &settings.proxy {
-        note_mode(definition);
+    let completed = attach::complete(context, &chosen, args)?;
+    let settings = settings(context, &chosen, &completed, folder)?;
+    match &settings.proxy {
+        ProxyChoice::Definition(definition) => note_mode(definition),
+        ProxyChoice::Attached(attached) => {
+            attach::notes(&settings, attached).iter().for_each(|note| print::note(note));
+        }
+        ProxyChoice::Builtin(_) => {}
     }
     let tolerance = Tolerance { strict: settings.strict, inconclusive: settings.allow_inconclusive };
     if let (Some(before), Some(report)) = (&args.tested_before, &args.rerun_failed) {
@@ -118,10 +127,17 @@ pub(super) fn settings(
     folder: &Path,
 ) -> Result<RunSettings, Failure> {
     let listen = args.listen.or(chosen.listen);
+    let compared_as = args.mode.compared_as()?;
+    let running = RunningProxy {
+        folder: attach::folder(context, chosen, args.rendered.as_deref()),
+        key: args.proxy_key.clone(),
+        runs: compared_as.clone(),
+    };
     let proxy = match (&args.proxy, &chosen.proxy) {
-        (Some(spec), _) => proxy(context, &context.cwd, spec, listen, args.proxy_key.clone())?,
-        (None, Some(spec)) => proxy(context, &chosen.base, spec, listen, args.proxy_key.clone())
-            .map_err(|failure| chosen.about_proxy(failure))?,
+        (Some(spec), _) => proxy(context, &context.cwd, spec, running)?,
+        (None, Some(spec)) => {
+            proxy(context, &chosen.base, spec, running).map_err(|failure| chosen.about_proxy(failure))?
+        }
         (None, None) => ProxyChoice::Builtin(EmbeddedProxy::Reference),
     };
     let policy = match &args.policy {
@@ -152,7 +168,6 @@ pub(super) fn settings(
         (false, false) if own.is_none() && !is_project(context) => WriteMode::Outside,
         (false, false) => WriteMode::Pending,
     };
-    let compared_as = args.mode.compared_as()?;
     let (baseline, version) = match &compared_as {
         Some((name, version)) => (name.clone(), version.clone()),
         None => (proxy.baseline(), proxy.version()),
@@ -184,13 +199,23 @@ pub(super) fn settings(
     })
 }
 
+/// What is known about a proxy that is already running.
+#[derive(Debug, Default)]
+pub(super) struct RunningProxy {
+    /// The folder with its configuration.
+    pub folder: Option<PathBuf>,
+    /// The key of callers, unless the folder contains it.
+    pub key: Option<String>,
+    /// The name and the version of what is running.
+    pub runs: Option<(String, Option<String>)>,
+}
+
 /// Finds the proxy that `spec` names. A path in it is relative to `base`.
 pub(super) fn proxy(
     context: &CliContext,
     base: &Path,
     spec: &str,
-    listen: Option<SocketAddr>,
-    key: Option<String>,
+    running: RunningProxy,
 ) -> Result<ProxyChoice, Failure> {
     if let Some(name) = spec.strip_prefix("builtin:") {
         return match EmbeddedProxy::from_str(name) {
@@ -208,17 +233,9 @@ pub(super) fn proxy(
         return Ok(ProxyChoice::Builtin(EmbeddedProxy::Reference));
     }
     if is_url(spec) {
-        let url = Url::parse(spec)
-            .map_err(|error| Failure::Usage(format!("`{spec}` is not a valid URL: {error}")))?;
-        if listen.is_none() {
-            return Err(Failure::Usage(
-                "a running proxy needs a fixed address for the mock providers\n\
-                 help: configure it with the output of `upfault proxy render NAME --listen ADDR`, and pass the same \
-                 `--listen ADDR` here"
-                    .to_owned(),
-            ));
-        }
-        return Ok(ProxyChoice::Remote(Remote { url, key }));
+        let RunningProxy { folder, key, runs } = running;
+        let attached = attach::attached(context, spec, folder.as_deref(), key, runs)?;
+        return Ok(ProxyChoice::Attached(Box::new(attached)));
     }
     if nearest(spec, ["builtin"]).is_some() && !base.join(spec).exists() {
         return Err(Failure::Usage(format!("unknown proxy `{spec}`\nhelp: did you mean `builtin`?")));

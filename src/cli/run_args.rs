@@ -65,7 +65,7 @@ Only cases that match the expression:
   !A, A & B, A | B, (A)";
 
 /// Options of `upfault run`.
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct RunArgs {
     /// Options that select cases.
     #[command(flatten)]
@@ -122,10 +122,13 @@ pub(crate) struct RunArgs {
     /// The proxy of the report that `--rerun-failed` names.
     #[arg(skip)]
     pub tested_before: Option<ProxyReport>,
-    /// API key for a running proxy (with a URL)
+    /// API key for a running proxy (with a URL) [default: the one in the folder of `--rendered`]
     #[arg(long, value_name = "KEY", env = "UPFAULT_PROXY_KEY", hide_env_values = true)]
     pub proxy_key: Option<String>,
-    /// Address of the mock providers [default: a free port on loopback]
+    /// Folder that `upfault proxy render --to FOLDER` wrote for the running proxy (with a URL)
+    #[arg(long, value_name = "FOLDER", env = "UPFAULT_RENDERED")]
+    pub rendered: Option<PathBuf>,
+    /// Address of the mock providers [default: a free port on loopback; with a URL: the one in the folder of `--rendered`]
     #[arg(long, value_name = "ADDR", env = "UPFAULT_LISTEN")]
     pub listen: Option<std::net::SocketAddr>,
 }
@@ -146,5 +149,7 @@ pub(crate) struct OutputArgs {
 
 /// Whether `spec` is the URL of a running proxy.
 pub(super) fn is_url(spec: &str) -> bool {
-    spec.starts_with("http://") || spec.starts_with("https://")
+    let begins =
+        |scheme: &str| spec.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    begins("http://") || begins("https://")
 }

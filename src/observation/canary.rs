@@ -28,6 +28,12 @@ impl Identity {
     /// whose key or model it contains.
     pub const SHARED_PATH: &str = "any";
 
+    /// A letter or digit for each byte of a hash, for tokens: 32 of them, in lower case.
+    pub fn letters(hash: &[u8]) -> String {
+        const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+        hash.iter().map(|byte| char::from(LETTERS[usize::from(byte & 31)])).collect()
+    }
+
     /// The model name with which callers address a deployment.
     pub fn model(&self, deployment: &str) -> String {
         format!("{MODEL}{}-{deployment}", self.token)

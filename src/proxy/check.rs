@@ -5,7 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::{
-    definition::{Definition, FileTemplate, LOCAL_VERSION, RouteFileTemplate},
+    definition::{Definition, FileTemplate, HelmTemplate, LOCAL_VERSION, RouteFileTemplate},
     document::{CallerAuth, Document, ReleasesDocument, SettingChoice, Width},
     error::{ProxyError, at, position, yaml_error},
     fixed::FixedSettings,
@@ -83,6 +83,17 @@ pub(super) fn load(source: DefinitionSource, version: Option<&str>) -> Result<De
         route_templates.push(RouteFileTemplate { target, shown: source.display(&template), text });
     }
 
+    let helm = match document.container.as_ref().and_then(|container| container.helm.clone()).map(Text::from)
+    {
+        Some(Text { source: template, line, column }) => match source.read(&template) {
+            Ok(text) => Some(HelmTemplate { shown: source.display(&template), text }),
+            Err(error) => {
+                return mistake(line, column, &format!("cannot read the template `{template}`: {error}"));
+            }
+        },
+        None => None,
+    };
+
     let ready = &document.ready;
     if ready.get.is_none() && !ready.tcp && ready.log.is_none() {
         return mistake(0, 0, "`ready` needs `get`, `tcp` or `log`: otherwise a start never ends");
@@ -99,6 +110,9 @@ pub(super) fn load(source: DefinitionSource, version: Option<&str>) -> Result<De
     }
     let with = |more: &[&'static str]| -> Vec<&str> { known.iter().chain(more).copied().collect() };
     let (of_route, of_request) = (with(ROUTE_VARIABLES), with(REQUEST_VARIABLES));
+    if let Some(file) = &helm {
+        check_file(&environment, &file.shown, &file.text, &with(&[render::RENDERED]))?;
+    }
     for file in &route_templates {
         check_file(&environment, &file.shown, &file.text, &of_route)?;
     }
@@ -149,6 +163,7 @@ pub(super) fn load(source: DefinitionSource, version: Option<&str>) -> Result<De
         version,
         templates,
         route_templates,
+        helm,
         document: Arc::new(document),
         source,
         mode: ProxyMode::default(),
@@ -216,6 +231,11 @@ fn texts<'d>(document: &'d Document) -> Vec<(&'d Text, TextScope)> {
     add(Definition, &mut launch.env.values());
     add(Route, &mut launch.each_route.env.values());
     add(Definition, &mut document.ready.get.iter());
+    let container = document.container.iter();
+    add(
+        Definition,
+        &mut container.flat_map(|container| std::iter::once(&container.image).chain(&container.command)),
+    );
     add(Definition, &mut repro.command.iter().chain(repro.versions.values().flatten()));
     match &document.auth {
         Some(CallerAuth::Bearer(text)) => add(Definition, &mut std::iter::once(text)),
@@ -264,7 +284,7 @@ mod tests {
     #[test]
     fn an_unknown_key_is_shown_with_its_place() {
         insta::assert_snapshot!(with("instal: []"), @"
-        proxy.yaml:3:1: unknown field `instal`, expected one of name, summary, homepage, language, version, versions, apis, upstream, lacks, settings, without, needs, install, install_help, releases, files, launch, ready, auth, paths, request, pass_through, caches, volatile, variants, keeps, repro; did you mean `install`?
+        proxy.yaml:3:1: unknown field `instal`, expected one of name, summary, homepage, language, version, versions, apis, upstream, lacks, settings, without, needs, install, install_help, releases, files, launch, ready, auth, paths, request, pass_through, caches, volatile, variants, keeps, container, repro; did you mean `install`?
           |
         3 | instal: []
           | ^

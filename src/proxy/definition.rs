@@ -50,6 +50,8 @@ pub struct Definition {
     pub(super) templates: Vec<FileTemplate>,
     /// The entries of `launch.each_route.files`.
     pub(super) route_templates: Vec<RouteFileTemplate>,
+    /// The template of `container.helm`.
+    pub(super) helm: Option<HelmTemplate>,
     pub(super) document: Arc<Document>,
     pub(super) source: DefinitionSource,
     /// What differs from the definition.
@@ -79,6 +81,14 @@ pub(super) struct FileTemplate {
 pub(super) struct RouteFileTemplate {
     /// The template of the path below the folder of the instance.
     pub(super) target: Text,
+    /// The path of the template, as messages show it.
+    pub(super) shown: String,
+    pub(super) text: String,
+}
+
+/// The values for a Helm chart.
+#[derive(Debug, Clone)]
+pub(super) struct HelmTemplate {
     /// The path of the template, as messages show it.
     pub(super) shown: String,
     pub(super) text: String,

@@ -101,9 +101,26 @@ pub(super) struct Document {
     /// member `b` of `a`.
     #[serde(default)]
     pub(super) keeps: IndexMap<String, String>,
+    /// How the proxy runs in a container, for users who start it themselves.
+    pub(super) container: Option<ContainerDocument>,
     /// What a bug report says about the proxy.
     #[serde(default)]
     pub(super) repro: ReproDocument,
+}
+
+/// How the proxy runs in a container.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct ContainerDocument {
+    /// The image.
+    pub(super) image: Text,
+    /// The command in the container. Default: that of `launch`.
+    #[serde(default)]
+    pub(super) command: Vec<Text>,
+    /// The template file of values for the Helm chart of the proxy.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub(super) helm: Option<Spanned<String>>,
 }
 
 /// What `upfault repro` prints for someone who does not have the installation in upfault's cache.

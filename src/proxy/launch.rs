@@ -1,12 +1,14 @@
 //! Starting an instance and waiting until it is ready.
 
 use std::{
-    collections::hash_map::RandomState, ffi::OsString, fs, hash::BuildHasher, path::PathBuf, sync::Arc,
+    collections::hash_map::RandomState, ffi::OsString, fs, hash::BuildHasher, net::Ipv4Addr, path::PathBuf,
+    sync::Arc,
 };
 
 use tokio::time::{Instant, sleep};
 
 use super::{
+    addressing::Addressing,
     error::ProxyError,
     install::Installed,
     instance::Instance,
@@ -79,6 +81,7 @@ impl Installed {
                 .map_err(ProxyError::io("reserve a free port for", &work_dir))?;
             let services = ReservedServices::new(&self.definition, &work_dir)?;
             let context = RenderContext {
+                bind: Ipv4Addr::LOCALHOST.into(),
                 port: reserved.port(),
                 proxy_key: random_key(),
                 settings: launch.settings.clone(),
@@ -168,9 +171,9 @@ impl Installed {
                 self.dir.display()
             ),
         })?;
-        let said = (definition.caches(), definition.volatile().to_vec());
-        let in_use = self.in_use.clone();
-        let instance = Instance::new(port, context.proxy_key, mapping, said, group, log, in_use);
+        let root = format!("http://127.0.0.1:{port}");
+        let addressing = Addressing::new(root, Some(context.proxy_key), mapping, definition);
+        let instance = Instance::new(addressing, group, log, self.in_use.clone());
         let mut instance = instance.with_services(services);
         let port = self.wait_until_ready(&instance, port, &ready, &words, again).await?;
         instance.listens_on(port);
@@ -233,7 +236,7 @@ fn says_port_taken(log: &str) -> bool {
 
 /// Returns a random key that no other process uses by chance. It only protects a loopback port during one
 /// run.
-fn random_key() -> String {
+pub(crate) fn random_key() -> String {
     let random = RandomState::new();
     format!("sk-upfault-proxy-{:016x}{:016x}", random.hash_one(1), random.hash_one(2))
 }

@@ -3,7 +3,9 @@
 //!
 //! [`Definition::find`] → [`Definition::install`] → [`Installed::launch`] → [`Instance`].
 
+mod addressing;
 mod ask;
+mod by_hand;
 mod check;
 mod definition;
 mod doctor;
@@ -36,6 +38,8 @@ mod template;
 mod text;
 mod variant;
 
+pub(crate) use addressing::Addressing;
+pub(crate) use by_hand::{ProxyByHand, ProxyContainer};
 pub use definition::Definition;
 pub use error::ProxyError;
 pub(crate) use install::Installed;
@@ -43,6 +47,7 @@ pub(crate) use installation::default_cache;
 pub use installation::{Removal, remove_installation};
 pub use instance::Instance;
 pub use launch::Launch;
+pub(crate) use launch::random_key;
 pub(crate) use mode::ProxyMode;
 pub(crate) use release::Resolution;
 pub(crate) use render::RenderContext;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
     path::{Path, PathBuf},
 };
 
@@ -18,9 +19,14 @@ use super::{
 };
 use crate::scenario::{Api, Provider, ProxySettings};
 
+/// The variable with the texts of the rendered files, in the template of values for a Helm chart.
+pub(super) const RENDERED: &str = "rendered";
+
 /// The values that templates can use, except the routes.
 #[derive(Debug, Clone)]
 pub struct RenderContext {
+    /// The address that the proxy listens on.
+    pub bind: IpAddr,
     /// The port that the proxy listens on.
     pub port: u16,
     /// The key with which callers authenticate. It is also the master key.
@@ -36,9 +42,9 @@ pub struct RenderContext {
     /// The folder of the rendered files.
     pub work_dir: PathBuf,
     /// The addresses and folders of its services.
-    pub(super) services: ServicePlaces,
+    pub(crate) services: ServicePlaces,
     /// The additional ports of the instance, by name.
-    pub(super) ports: BTreeMap<String, u16>,
+    pub(crate) ports: BTreeMap<String, u16>,
 }
 
 impl RenderContext {
@@ -46,6 +52,7 @@ impl RenderContext {
     /// example.
     pub fn sample() -> Self {
         Self {
+            bind: Ipv4Addr::LOCALHOST.into(),
             port: 4000,
             proxy_key: "sk-proxy-key".to_owned(),
             settings: InstanceSettings::default(),
@@ -124,6 +131,26 @@ impl Definition {
         Ok(files)
     }
 
+    /// Returns the values for the Helm chart, if the definition has a template for them. `files` are the rendered files.
+    pub(super) fn helm_values(
+        &self,
+        files: &[(String, String)],
+        context: &TemplateContext,
+    ) -> Result<Option<String>, ProxyError> {
+        let Some(file) = &self.helm else { return Ok(None) };
+        let text_of = |target: &String| files.iter().find(|(name, _)| name == target).map(|(_, text)| text);
+        let texts: BTreeMap<&String, &String> = self
+            .templates
+            .iter()
+            .filter_map(|template| Some((&template.variable, text_of(&template.target)?)))
+            .collect();
+        let mut context = context.clone();
+        context.insert(RENDERED.to_owned(), value(texts));
+        let environment = template::environment(&self.source);
+        let text = template::render_file(&environment, &file.shown, &file.text, &context)?;
+        Ok(Some(text.trim_end().to_owned() + "\n"))
+    }
+
     /// Returns the words of the launch command, with the arguments of the mode.
     pub(super) fn launch_words(&self, context: &TemplateContext) -> Result<Vec<String>, ProxyError> {
         let environment = template::environment(&self.source);
@@ -191,6 +218,7 @@ impl Definition {
         let routes: Vec<_> = routes.iter().map(ProxyRoute::template_value).collect();
         all.extend([
             ("routes".to_owned(), value(routes)),
+            ("bind".to_owned(), value(context.bind.to_string())),
             ("port".to_owned(), value(context.port)),
             ("proxy_key".to_owned(), value(&context.proxy_key)),
             ("master_key".to_owned(), value(&context.proxy_key)),
@@ -265,7 +293,7 @@ pub(super) fn rehearse(definition: &Definition, context: &RenderContext) -> Resu
     let published_by = Some("2026-11-28".to_owned());
     let definition =
         &Definition { published_by, fallback: context.settings.cooldown.is_some(), ..definition.clone() };
-    definition.render(&routes, context)?;
+    let files = definition.render(&routes, context)?;
     let environment = template::environment(&definition.source);
     let document = &definition.document;
     let install = definition.install_context(&context.dir, &context.here);
@@ -285,6 +313,11 @@ pub(super) fn rehearse(definition: &Definition, context: &RenderContext) -> Resu
     for command in document.repro.versions.values() {
         template::render_command(&environment, &definition.source, command, &install)?;
     }
+    if let Some(container) = &document.container {
+        let words = std::iter::once(&container.image).chain(&container.command);
+        template::render_command(&environment, &definition.source, words, &all)?;
+    }
+    definition.helm_values(&files, &all)?;
     if let Some(text) = &document.ready.get {
         template::render(&environment, &definition.source, text, &all)?;
     }

@@ -101,6 +101,24 @@ impl InstanceSettings {
     pub fn template_value(&self) -> &BTreeMap<&'static str, Value> {
         &self.values
     }
+
+    /// Returns the settings in words, for messages: `a fallback, a cooldown of 2s after 1 failure`.
+    pub fn describe(&self) -> String {
+        let with = |words: &str, value: &Value| match value {
+            Value::Null | Value::Bool(false) => None,
+            Value::Bool(true) => Some(words.to_owned()),
+            value => Some(format!("{words} ({value})")),
+        };
+        let cooldown = self.cooldown.map(|Cooldown { after, lasting }| {
+            let failures = if after == 1 { "1 failure".to_owned() } else { format!("{after} failures") };
+            format!("a cooldown of {} after {failures}", humantime::format_duration(lasting))
+        });
+        let others = Setting::rows()
+            .filter(|(setting, _)| *setting != Setting::Cooldown)
+            .filter_map(|(_, row)| with(row.words, self.values.get(row.of_instance?)?));
+        let described: Vec<String> = others.chain(cooldown).collect();
+        if described.is_empty() { "the default settings".to_owned() } else { described.join(", ") }
+    }
 }
 
 /// Only the default values, each for a single route.

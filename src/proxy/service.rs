@@ -32,7 +32,7 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// The address and the folder of a service, as templates see them: `services.NAME.port`, `services.NAME.dir`.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct ServicePlace {
+pub(crate) struct ServicePlace {
     /// A free port on loopback.
     pub(super) port: u16,
     /// An empty folder.

@@ -1,6 +1,6 @@
 //! A proxy as files and commands for someone who does not have upfault's installation of it.
 
-use std::path::PathBuf;
+use std::{net::Ipv4Addr, path::PathBuf};
 
 use super::{
     definition::Definition,
@@ -66,6 +66,7 @@ impl Definition {
         }
         let (dir, here) = (PathBuf::from(DIR), PathBuf::from(HERE));
         let context = RenderContext {
+            bind: Ipv4Addr::LOCALHOST.into(),
             port: PORT,
             proxy_key: StandaloneProxy::KEY.to_owned(),
             settings,

@@ -18,6 +18,7 @@ use super::{
 /// The variables that every template can use, in addition to those of the definition's own `files`.
 pub(super) const VARIABLES: &[&str] = &[
     "routes",
+    "bind",
     "port",
     "proxy_key",
     "master_key",

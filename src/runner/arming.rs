@@ -3,11 +3,14 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
-    case::{ReadyCase, routes},
-    control::{Control, RouteKind},
+    case::ReadyCase,
+    case_routes::routes,
+    control::Control,
+    control_cases::RouteKind,
     error::RunError,
     gateway::TrustedAuthority,
-    plan::{PlannedCase, RunPlan, look_identity},
+    identity::{look_identity, looks},
+    plan::{PlannedCase, RunPlan},
     settings::{ProxyChoice, RunSettings},
 };
 use crate::{
@@ -15,10 +18,6 @@ use crate::{
     scenario::{Case, Transport},
     upstream::{Armed, Upstream},
 };
-
-/// The maximum number of looks at a case: one with others, up to two more with others, one alone, and another one
-/// alone if it delayed another caller.
-const LOOKS: usize = 5;
 
 /// The certificate authority of the run, which the proxies trust.
 pub(super) fn trust(
@@ -44,6 +43,7 @@ pub(super) fn trust(
 pub(super) fn arm(
     plan: RunPlan,
     seed: u64,
+    token: &str,
     upstream: &Upstream,
 ) -> std::io::Result<Vec<(Vec<ReadyCase>, Control)>> {
     let mut groups: Vec<Vec<ReadyCase>> = plan.groups.iter().map(|_| Vec::new()).collect();
@@ -60,8 +60,7 @@ pub(super) fn arm(
         Ok::<_, std::io::Error>(ReadyCase::new(case, identity, armed, routes))
     };
     for PlannedCase { case, identity, group } in plan.cases {
-        let looks = if case.scenario.proxy.cooldown.is_some() { LOOKS } else { 1 };
-        let spares: Vec<ReadyCase> = (2..=looks)
+        let spares: Vec<ReadyCase> = (2..=looks(&case))
             .map(|n| ready(case.clone(), look_identity(seed, &case.id, n)))
             .collect::<Result<_, _>>()?;
         groups[group].push(ready(case, identity)?.with_spares(spares));
@@ -75,7 +74,7 @@ pub(super) fn arm(
     }
     let with_control = |(group, cases): (usize, Vec<ReadyCase>)| {
         let kinds: Vec<_> = cases.iter().map(|ready| RouteKind::of(&ready.case)).collect();
-        Ok((cases, Control::arm(upstream, group, &kinds)?))
+        Ok((cases, Control::arm(upstream, group, &kinds, token)?))
     };
     groups.into_iter().enumerate().map(with_control).collect()
 }

@@ -2,18 +2,16 @@
 
 use std::{
     io,
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
 use tokio::time::Instant;
 
 use super::{
-    case::{ReadyCase, routes},
+    case::ReadyCase,
+    case_routes::routes,
+    control_cases::{RouteKind, cases},
     gateway::Gateway,
 };
 use crate::{
@@ -21,11 +19,8 @@ use crate::{
     judge::CallerResponse,
     observation::{Exchange, Identity, StepName},
     proxy::ProxyRoute,
-    scenario::{
-        Case, Combination, ErrorName, Expect, Level, ProxySettings, Scenario, Step, SuccessReply, Transport,
-        Turn, TurnReply,
-    },
-    upstream::{Armed, Upstream, base_url},
+    scenario::{Case, Combination, Step, Transport},
+    upstream::{Armed, Upstream},
 };
 
 /// The timeout of the first request on a route, during which the proxy may import, connect and compile.
@@ -41,27 +36,22 @@ pub(super) struct Control {
     probed: AtomicUsize,
 }
 
-/// A kind of route: API, provider, and whether it is a pass-through route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct RouteKind {
-    combination: Combination,
-    pass_through: bool,
-}
-
-impl RouteKind {
-    /// The kind of route that a case uses.
-    pub(super) fn of(case: &Case) -> Self {
-        let combination = Combination { stream: false, ..case.combination };
-        Self { combination, pass_through: case.scenario.proxy.pass_through }
-    }
-}
-
 /// The result of a control request.
 pub(super) struct ControlResult {
     /// Its duration, at most [`PROBE`].
     pub took: Duration,
     /// Whether a status arrived.
     pub answered: bool,
+}
+
+/// A simple request that failed.
+pub(super) struct FailedWarmUp {
+    /// The response that came instead of the mock's.
+    pub got: String,
+    /// Its status, if there was one.
+    pub status: Option<u16>,
+    /// Whether the proxy sent the request to the mock.
+    pub reached_a_mock: bool,
 }
 
 /// A route that always succeeds and one that always fails.
@@ -71,8 +61,14 @@ struct Pair {
 }
 
 impl Control {
-    /// Arms the deployments. `kinds` are those of the cases of the instance.
-    pub(super) fn arm(upstream: &Upstream, group: usize, kinds: &[RouteKind]) -> io::Result<Self> {
+    /// Arms the deployments. `kinds` are those of the cases of the instance, and `token` is that of its configuration if it
+    /// was configured before the run.
+    pub(super) fn arm(
+        upstream: &Upstream,
+        group: usize,
+        kinds: &[RouteKind],
+        token: &str,
+    ) -> io::Result<Self> {
         let arm = |case: Case| {
             let identity = Identity { token: case.id.clone() };
             let combination = case.combination;
@@ -87,7 +83,7 @@ impl Control {
             let routes = routes(&case, &identity, |name| armed.base_url(name));
             Ok::<_, io::Error>(ReadyCase::new(case, identity, armed, routes))
         };
-        let pairs = cases(group, kinds)
+        let pairs = cases(group, kinds, token)
             .into_iter()
             .map(|[succeeding, failing]| Ok(Pair { succeeding: arm(succeeding)?, failing: arm(failing)? }))
             .collect::<io::Result<_>>()?;
@@ -105,14 +101,14 @@ impl Control {
     ///
     /// # Errors
     ///
-    /// If simple requests fail for every kind of route. The error is the response that came instead.
+    /// If simple requests fail for every kind of route.
     pub(super) async fn warm_up(
         &self,
         gateway: &Gateway,
         driver: &Driver,
         progress: &(dyn Fn(String) + Sync),
-    ) -> Result<Duration, String> {
-        let (mut good, mut bad) = (None, None);
+    ) -> Result<Duration, FailedWarmUp> {
+        let (mut good, mut bad) = (None, None::<FailedWarmUp>);
         for (index, pair) in self.pairs.iter().enumerate() {
             let Combination { api, provider, .. } = pair.succeeding.case.combination;
             for stream in [false, true] {
@@ -129,13 +125,15 @@ impl Control {
                     let way =
                         if pair.succeeding.routes[0].settings.pass_through { ", passed through" } else { "" };
                     progress(format!("{api} from {provider}{way}: {kind} fails: {got}"));
-                    bad = bad.or(Some(got));
+                    let reached_a_mock = pair.succeeding.armed.arrived() > 0;
+                    let status = exchange.answer().map(|answer| answer.status);
+                    bad = bad.or(Some(FailedWarmUp { got, status, reached_a_mock }));
                 }
                 send(&pair.failing, gateway, driver, stream, WARM_UP).await;
             }
         }
-        if let (None, Some(got)) = (good, bad) {
-            return Err(got);
+        if let (None, Some(failed)) = (good, bad) {
+            return Err(failed);
         }
         self.probed.store(good.unwrap_or_default(), Ordering::Relaxed);
         let mut times = Vec::new();
@@ -177,58 +175,4 @@ async fn send(
     let name = (StepName::Step(1), ready.next_run());
     let call = gateway.call(name, combination, &ready.routes[0], &Step::default());
     driver.send(call, epoch, epoch + limit).await
-}
-
-/// The routes of control requests for mocks that will listen on `address`.
-pub(super) fn static_routes(kinds: &[RouteKind], address: SocketAddr) -> Vec<ProxyRoute> {
-    let mut all = Vec::new();
-    for case in cases(0, kinds).into_iter().flatten() {
-        let identity = Identity { token: case.id.clone() };
-        let provider = case.combination.provider;
-        all.extend(routes(&case, &identity, |name| base_url(address, provider, &identity, name)));
-    }
-    all
-}
-
-/// A case that always succeeds and one that always fails, for each kind.
-fn cases(group: usize, kinds: &[RouteKind]) -> Vec<[Case; 2]> {
-    let mut seen: Vec<RouteKind> = Vec::new();
-    for kind in kinds {
-        if !seen.contains(kind) {
-            seen.push(*kind);
-        }
-    }
-    let make = |i: usize, kind: RouteKind, end: &str, answer: TurnReply| {
-        let identity = Identity { token: format!("control{group}x{i}{end}") };
-        case(&identity, kind, Turn { answer, headers: indexmap::IndexMap::new(), faults: Vec::new() })
-    };
-    let pair = |(i, kind)| {
-        let succeeding = make(i, kind, "ok", TurnReply::Reply(SuccessReply::Ok));
-        [succeeding, make(i, kind, "no", TurnReply::Error(ErrorName::Internal))]
-    };
-    seen.into_iter().enumerate().map(pair).collect()
-}
-
-fn case(identity: &Identity, kind: RouteKind, turn: Turn) -> Case {
-    let RouteKind { combination, pass_through } = kind;
-    let scenario = Scenario {
-        id: identity.token.clone(),
-        file: String::new(),
-        line: 1,
-        title: "A control request".to_owned(),
-        why: "It checks whether the proxy serves.".to_owned(),
-        level: Level::Informative,
-        tags: Vec::new(),
-        references: Vec::new(),
-        matrix: vec![combination],
-        deployments: Arc::new([("primary".to_owned(), vec![turn])].into_iter().collect()),
-        transport: Transport::Plain,
-        account: None,
-        proxy: ProxySettings { pass_through, ..ProxySettings::default() },
-        steps: vec![Step::default()],
-        expect: Expect::default(),
-        except: indexmap::IndexMap::new(),
-        known: Vec::new(),
-    };
-    Case { id: identity.token.clone(), scenario: Arc::new(scenario), combination }
 }

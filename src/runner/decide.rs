@@ -9,11 +9,12 @@ use super::{
     look::FinishedLook,
     outcome::{self, JudgedLook, unjudged},
     pace::SLOW,
+    rendering::not_configured,
     worklist::{UnconfirmedLook, Worklist},
 };
 use crate::{
-    judge::Verdict,
-    observation::{Attempt, Observation, ProxyHarm},
+    judge::{CallerResponse, Verdict},
+    observation::{Attempt, Observation, ProxyHarm, StepName},
     scenario::Case,
     snapshot::CaseSnapshot,
 };
@@ -38,6 +39,9 @@ impl InstanceRun<'_> {
     /// Decides whether a case is reported, waits for its siblings, or is repeated.
     pub(super) fn weigh<'r>(&self, round: &mut Worklist<'r>, mut seen: FinishedLook<'r>) {
         let (look, case) = (seen.look, &seen.look.ready.case);
+        if let Some(reason) = self.is_not_configured(case, &seen.observation) {
+            return self.without_verdict(round, case, Verdict::Skipped, reason, Some(seen.observation));
+        }
         if seen.observation.harm.is_none()
             && let Some(harm) = self.held_up_others(&seen)
         {
@@ -165,8 +169,37 @@ impl InstanceRun<'_> {
         reason: String,
         observation: Option<Observation>,
     ) {
-        self.result(round, unjudged(case, Verdict::Inconclusive, reason, observation));
+        self.without_verdict(round, case, Verdict::Inconclusive, reason, observation);
+    }
+
+    fn without_verdict(
+        &self,
+        round: &mut Worklist<'_>,
+        case: &Case,
+        verdict: Verdict,
+        reason: String,
+        observation: Option<Observation>,
+    ) {
+        self.result(round, unjudged(case, verdict, reason, observation));
         round.kinship.settle(&case.id, None);
+    }
+
+    /// Why a proxy that upfault did not start does not have the routes of a case, if so: its configuration may have been
+    /// changed by hand. A configured proxy sends at least the last request of the case to the provider, which is healthy then.
+    fn is_not_configured(&self, case: &Case, observation: &Observation) -> Option<String> {
+        let is_attached = matches!(self.gateway, Gateway::Attached(..));
+        if !is_attached || observation.harm.is_some() || !observation.attempts.is_empty() {
+            return None;
+        }
+        let last = observation.exchanges.last().filter(|last| last.step == StepName::Recovery)?;
+        let refused = last.answer().is_some_and(|answer| answer.status >= 400);
+        let got = CallerResponse::of(last, case.combination.api).describe();
+        refused.then(|| {
+            not_configured(&format!(
+                "none of its requests arrived at its mock, not even the last one, when the provider is \
+                 healthy; the proxy answered it with {got}"
+            ))
+        })
     }
 }
 

@@ -46,6 +46,17 @@ pub enum RunError {
         /// The error of the operating system.
         source: std::io::Error,
     },
+    /// The mock upstreams cannot listen on the address that the user or the configuration of a running proxy names.
+    #[error(
+        "the mock providers cannot listen on {address}: {source}\nhelp: if another run uses this address, wait for it; \
+         otherwise choose another one with `--listen` (for a running proxy, with `upfault proxy render --listen`)"
+    )]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// The error of the operating system.
+        source: std::io::Error,
+    },
     /// The mock upstreams could not be started.
     #[error("cannot start the mock providers on a loopback port: {0}")]
     Upstream(std::io::Error),

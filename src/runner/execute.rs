@@ -77,10 +77,16 @@ pub async fn run(
     }
 
     let upstream = match settings.listen {
-        Some(address) => Upstream::start_at(address).await,
-        None => Upstream::start().await,
-    }
-    .map_err(RunError::Upstream)?;
+        Some(address) => {
+            let mocks_at = match proxy {
+                ProxyChoice::Attached(attached) => Some(attached.rendering.mocks_at.as_str()),
+                _ => None,
+            };
+            let started = Upstream::start_at(address, mocks_at).await;
+            started.map_err(|source| RunError::Listen { address, source })?
+        }
+        None => Upstream::start().await.map_err(RunError::Upstream)?,
+    };
     let driver = Driver::new()?;
     let trust = trust(&plan, &settings, &upstream)?;
     let say = |line: String| {
@@ -139,9 +145,16 @@ pub async fn run(
 }
 
 fn finish(settings: &RunSettings, events: &UnboundedSender<Event>, mut finished: RunFinished) {
-    if matches!(settings.proxy, ProxyChoice::Definition(_)) {
-        let place = settings.work_dir.display();
-        finished.notes.push(format!("the configuration and the log of the proxy are in {place}"));
+    match &settings.proxy {
+        ProxyChoice::Builtin(_) => {}
+        ProxyChoice::Definition(_) => {
+            let place = settings.work_dir.display();
+            finished.notes.push(format!("the configuration and the log of the proxy are in {place}"));
+        }
+        ProxyChoice::Attached(attached) => {
+            let (root, folder) = (attached.root(), &attached.folder);
+            finished.notes.push(format!("the proxy ran at {root} with the configuration in {folder}"));
+        }
     }
     finished.total_ms = settings.began.elapsed().as_secs_f64() * 1000.0;
     let _ = events.send(Event::RunFinished(finished));
@@ -161,7 +174,11 @@ fn sites<'a>(
     let restarts = Arc::new(Restarts::default());
     let instances = plan.groups.clone();
     let of = instances.len();
-    let armed = arm(plan, settings.seed, upstream).map_err(RunError::Upstream)?;
+    let token = match &settings.proxy {
+        ProxyChoice::Attached(attached) => attached.rendering.token.as_str(),
+        _ => "",
+    };
+    let armed = arm(plan, settings.seed, token, upstream).map_err(RunError::Upstream)?;
     let mut armed: Vec<_> = instances.into_iter().zip(armed).collect();
     armed.sort_by_key(|(_, (cases, _))| Reverse(cases.len()));
     let sites = (1..).zip(armed).map(|(n, (instance, (cases, control)))| {

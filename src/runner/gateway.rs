@@ -5,14 +5,14 @@ use std::{path::PathBuf, sync::Arc};
 use super::{
     error::RunError,
     log_leaks::SearchedLog,
-    settings::{ProxyChoice, Remote},
+    settings::{Attached, ProxyChoice},
 };
 use crate::{
     builtin::{self, Builtin},
     client::ClientCall,
     dialect::request,
     observation::{Identity, OwnRetries, StepName, Volatile},
-    proxy::{Installed, Instance, InstanceSettings, Launch, ProxyRoute},
+    proxy::{Addressing, Installed, Instance, InstanceSettings, Launch, ProxyRoute, RenderContext},
     scenario::{Combination, Step},
 };
 
@@ -31,7 +31,7 @@ pub(super) enum Gateway {
     /// A process group that upfault started, and the title of the proxy.
     Process(Box<Instance>, String, Option<OwnRetries>),
     /// A proxy that was already running.
-    Remote(Remote),
+    Attached(Box<Attached>, Addressing),
 }
 
 /// The content codings that the official SDKs ask for by default.
@@ -54,7 +54,13 @@ impl Gateway {
                 let started = Builtin::start(routes, settings, trust.pem.as_deref(), which).await;
                 started.map(Self::Builtin).map_err(|source| RunError::Builtin { which, source })
             }
-            (ProxyChoice::Remote(remote), _) => Ok(Self::Remote(remote.clone())),
+            (ProxyChoice::Attached(attached), _) => {
+                let Attached { definition, key, .. } = &**attached;
+                let context = RenderContext { settings, ..RenderContext::sample_of(definition) };
+                let addressing =
+                    definition.addressed_at(attached.root(), key.as_deref(), &routes, &context)?;
+                Ok(Self::Attached(attached.clone(), addressing))
+            }
             (ProxyChoice::Definition(definition), Some(installed)) => {
                 let launch = Launch { routes, settings, ca: trust.file.clone(), work_dir };
                 let instance = installed.launch(launch, progress).await?;
@@ -80,13 +86,12 @@ impl Gateway {
         let model = if route.settings.pass_through { &route.upstream_model } else { &route.model };
         let topic = Identity { token: route.group.clone() }.topic(name, run);
         let mut request = request(api, model, stream, step, Some(&topic));
-        let path = match self {
-            Self::Process(instance, ..) => instance.path(api, stream, route).unwrap_or(request.path),
-            Self::Builtin(_) if route.settings.pass_through => {
-                builtin::pass_through_path(route, api, stream).unwrap_or(request.path)
-            }
-            Self::Builtin(_) | Self::Remote(_) => request.path,
+        let own = match self.addressing() {
+            Some(addressing) => addressing.path(api, stream, route),
+            None if route.settings.pass_through => builtin::pass_through_path(route, api, stream),
+            None => None,
         };
+        let path = own.unwrap_or(request.path);
         request.body.set_members(&self.body(route));
         let mut headers = request.headers;
         headers.extend(self.headers(route));
@@ -109,60 +114,65 @@ impl Gateway {
         }
     }
 
+    /// How callers address it; `None` for the embedded proxy.
+    fn addressing(&self) -> Option<&Addressing> {
+        match self {
+            Self::Builtin(_) => None,
+            Self::Process(instance, ..) => Some(instance.addressing()),
+            Self::Attached(_, addressing) => Some(addressing),
+        }
+    }
+
     fn root(&self) -> String {
         match self {
             Self::Builtin(builtin) => builtin.root(),
-            Self::Process(instance, ..) => instance.root().to_owned(),
-            Self::Remote(remote) => remote.url.as_str().trim_end_matches('/').to_owned(),
+            Self::Process(instance, ..) => instance.addressing().root().to_owned(),
+            Self::Attached(_, addressing) => addressing.root().to_owned(),
         }
     }
 
     /// The headers that the proxy requires from a caller.
     fn headers(&self, route: &ProxyRoute) -> Vec<(String, String)> {
-        let bearer = |key: &str| vec![("authorization".to_owned(), format!("Bearer {key}"))];
         match self {
-            Self::Builtin(builtin) => bearer(builtin.proxy_key()),
-            Self::Process(instance, ..) => instance.headers(route),
-            Self::Remote(remote) => remote.key.as_deref().map(bearer).unwrap_or_default(),
+            Self::Builtin(builtin) => {
+                vec![("authorization".to_owned(), format!("Bearer {}", builtin.proxy_key()))]
+            }
+            Self::Process(instance, ..) => instance.addressing().headers(route),
+            Self::Attached(_, addressing) => addressing.headers(route),
         }
     }
 
     /// The members that the proxy requires in the body of a request on this route.
     fn body(&self, route: &ProxyRoute) -> serde_json::Map<String, serde_json::Value> {
-        match self {
-            Self::Process(instance, ..) => instance.body(route),
-            _ => serde_json::Map::new(),
-        }
+        self.addressing().map(|addressing| addressing.body(route)).unwrap_or_default()
     }
 
     /// The proxy's own keys, which must not leak.
     pub(super) fn secrets(&self) -> Vec<String> {
         match self {
             Self::Builtin(builtin) => vec![builtin.proxy_key().to_owned()],
-            Self::Process(instance, ..) => instance.secrets(),
-            Self::Remote(remote) => remote.key.clone().into_iter().collect(),
+            Self::Process(instance, ..) => instance.addressing().secrets(),
+            Self::Attached(_, addressing) => addressing.secrets(),
         }
     }
 
     /// Patterns for the volatile parts of its messages.
     pub(super) fn volatile(&self) -> Vec<Volatile> {
-        match self {
-            Self::Process(instance, ..) => instance.volatile().to_vec(),
-            _ => Vec::new(),
-        }
+        self.addressing().map(|addressing| addressing.volatile().to_vec()).unwrap_or_default()
     }
 
     /// How often it retries, if a scenario cannot set it.
     pub(super) fn own_retries(&self) -> Option<OwnRetries> {
         match self {
             Self::Process(_, _, own) => *own,
-            _ => None,
+            Self::Attached(attached, _) => attached.definition.own_retries(),
+            Self::Builtin(_) => None,
         }
     }
 
     /// Whether it answers a request like an earlier one from a cache.
     pub(super) fn caches(&self) -> bool {
-        matches!(self, Self::Process(instance, ..) if instance.caches())
+        self.addressing().is_some_and(Addressing::caches)
     }
 
     /// The name and version for messages.
@@ -170,7 +180,7 @@ impl Gateway {
         match self {
             Self::Builtin(_) => "the embedded proxy".to_owned(),
             Self::Process(_, title, _) => title.clone(),
-            Self::Remote(remote) => remote.url.as_str().trim_end_matches('/').to_owned(),
+            Self::Attached(attached, _) => attached.root().to_owned(),
         }
     }
 
@@ -224,7 +234,7 @@ impl Gateway {
     pub(super) fn searched(&self) -> Option<SearchedLog> {
         match self {
             Self::Process(instance, ..) => {
-                Some(SearchedLog { path: instance.log_path().to_owned(), secrets: instance.secrets() })
+                Some(SearchedLog { path: instance.log_path().to_owned(), secrets: self.secrets() })
             }
             _ => None,
         }
@@ -235,7 +245,7 @@ impl Gateway {
         match self {
             Self::Builtin(builtin) => builtin.stop().await,
             Self::Process(instance, ..) => instance.stop().await,
-            Self::Remote(_) => {}
+            Self::Attached(..) => {}
         }
     }
 }

@@ -12,10 +12,11 @@ use tokio::{
 };
 
 use super::{
-    control::Control,
+    control::{Control, FailedWarmUp},
     error::RunError,
     gateway::{Gateway, TrustedAuthority},
-    settings::RunSettings,
+    rendering::KEY_FILE,
+    settings::{Attached, RunSettings},
 };
 use crate::{
     client::Driver,
@@ -97,9 +98,9 @@ impl InstanceSite<'_> {
     /// Why the instance could not be restarted, as a message.
     pub(super) async fn start_again(&self, gateway: &Gateway, n: usize) -> Result<Option<Gateway>, String> {
         self.restarts.take()?;
-        if let Gateway::Remote(_) = gateway {
+        if let Gateway::Attached(..) = gateway {
             self.say(format!("{} stopped serving: waiting for it to come back", gateway.title()));
-            return self.returned(gateway).await.map(|()| None);
+            return self.returned(gateway, RETURN).await.map(|()| None);
         }
         self.say(format!("{} stopped serving: restarting it", gateway.title()));
         // In another folder, so that the configuration and the log of the previous process are kept.
@@ -127,7 +128,26 @@ impl InstanceSite<'_> {
             &progress,
         )
         .await?;
+        if let Gateway::Attached(attached, _) = &gateway {
+            self.wait_for(&gateway, attached).await?;
+        }
         self.warm(gateway).await
+    }
+
+    /// Waits until a proxy that upfault did not start answers: it may need the mocks to start, or be started later.
+    async fn wait_for(&self, gateway: &Gateway, attached: &Attached) -> Result<(), RunError> {
+        if self.control.probe(gateway, self.driver).await.answered {
+            return Ok(());
+        }
+        let (root, folder) = (attached.root(), &attached.folder);
+        self.say(format!("waiting for {root}, which does not answer yet: see {folder}/README.md"));
+        let within = attached.definition.ready_within();
+        self.returned(gateway, within).await.map_err(|got| RunError::Control {
+            proxy: root.to_owned(),
+            got,
+            tail: String::new(),
+            help: format!("check the URL, and start the proxy as {folder}/README.md says"),
+        })
     }
 
     /// Uses every kind of route once. If a simple request fails, stops the proxy.
@@ -135,25 +155,24 @@ impl InstanceSite<'_> {
         if !matches!(gateway, Gateway::Builtin(_)) {
             self.say("warming up".to_owned());
         }
-        let got = match self.control.warm_up(&gateway, self.driver, &|line| self.say(line)).await {
+        let failed = match self.control.warm_up(&gateway, self.driver, &|line| self.say(line)).await {
             Ok(baseline) => return Ok((gateway, baseline)),
-            Err(got) => got,
+            Err(failed) => failed,
         };
         let (tail, log) = (gateway.tail(), gateway.log());
-        gateway.stop().await;
-        let help = match log {
-            Some(log) => format!("the complete log is {log}; the configuration is in the same folder"),
-            None => {
-                "check that it is running with the configuration that `upfault proxy render NAME --listen ADDR` \
-                 prints for the same cases, address and seed"
-                    .to_owned()
+        let help = match &gateway {
+            Gateway::Attached(attached, _) => unconfigured(attached, &failed),
+            _ => {
+                let log = log.unwrap_or_default();
+                format!("the complete log is {log}; the configuration is in the same folder")
             }
         };
-        Err(RunError::Control { proxy: self.settings.proxy.name(), got, tail, help })
+        gateway.stop().await;
+        Err(RunError::Control { proxy: self.settings.proxy.name(), got: failed.got, tail, help })
     }
 
-    async fn returned(&self, gateway: &Gateway) -> Result<(), String> {
-        let end = Instant::now() + RETURN;
+    async fn returned(&self, gateway: &Gateway, within: Duration) -> Result<(), String> {
+        let end = Instant::now() + within;
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while Instant::now() < end {
@@ -162,7 +181,7 @@ impl InstanceSite<'_> {
                 return Ok(());
             }
         }
-        Err(format!("it answered no request for {} s", RETURN.as_secs()))
+        Err(format!("it answered no request for {} s", within.as_secs()))
     }
 
     /// Reports progress, with the number of the instance if there are several.
@@ -171,6 +190,35 @@ impl InstanceSite<'_> {
         let line = if of > 1 { format!("{line} ({n} of {of})") } else { line };
         let _ = self.events.send(Event::ProxyProgress(line));
     }
+}
+
+/// The next step if no simple request through a proxy succeeds that upfault did not start.
+fn unconfigured(attached: &Attached, failed: &FailedWarmUp) -> String {
+    let Attached { rendering, folder, .. } = attached;
+    let root = attached.root();
+    let key = format!(
+        "set UPFAULT_PROXY_KEY to the key that its callers use (the one in its configuration is in {folder}/{KEY_FILE})"
+    );
+    if matches!(failed.status, Some(401 | 403)) && !failed.reached_a_mock {
+        return format!("{root} rejects the key of upfault's requests; {key}");
+    }
+    let restart = format!(
+        "if {folder} was rendered after the proxy was started, restart the proxy; if the proxy has another configuration, start \
+         it as {folder}/README.md says"
+    );
+    if failed.status.is_some_and(|status| status < 500) || failed.reached_a_mock {
+        // Some proxies reject a key like any other mistake of a request.
+        let or_key = match attached.key.is_some() {
+            true => format!("; if it rejects the key, {key}"),
+            false => String::new(),
+        };
+        return format!("{root} does not have the routes in {folder}: {restart}{or_key}");
+    }
+    format!(
+        "no request arrived at the mock providers: check that the proxy can connect to http://{}, where its configuration says \
+         they are, or render it with another `--mocks-at HOST:PORT`; {restart}",
+        rendering.mocks_at
+    )
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ impl<'a> Instances<'a> {
         let together = match &settings.proxy {
             // A start uses one core.
             ProxyChoice::Definition(_) => std::thread::available_parallelism().map_or(1, usize::from),
-            ProxyChoice::Builtin(_) | ProxyChoice::Remote(_) => number,
+            ProxyChoice::Builtin(_) | ProxyChoice::Attached(_) => number,
         };
         Self {
             settings,

@@ -7,8 +7,11 @@ mod baseline;
 mod proxy_state;
 mod quick;
 mod case;
+mod case_routes;
 mod control;
 mod cpu_time;
+mod control_cases;
+mod identity;
 mod error;
 mod execute;
 mod fail_fast;
@@ -26,17 +29,20 @@ mod settings;
 mod starts;
 mod instance_site;
 mod look;
-mod static_config;
+mod rendering;
 mod decide;
 
-pub(crate) use case::routes;
+pub(crate) use case_routes::routes;
 pub(crate) use error::ProxyGone;
 pub use error::RunError;
 pub(crate) use execute::RunEnd;
 pub use execute::run;
-pub(crate) use plan::identity;
+pub(crate) use identity::identity;
 pub(crate) use plan::plan;
 pub(crate) use quick::slice;
-pub(crate) use settings::Remote;
+pub(crate) use rendering::{
+    InstancePlan, KEY_FILE, MANIFEST, NOT_CONFIGURED, RenderedInstance, RenderedRoutes, Rendering,
+    authority_pem, instances, key_in,
+};
+pub(crate) use settings::Attached;
 pub use settings::{ProxyChoice, RunSettings};
-pub(crate) use static_config::static_routes;

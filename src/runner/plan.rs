@@ -2,16 +2,11 @@
 
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
-use super::settings::ProxyChoice;
+use super::{identity::identity, rendering::lacks_when_attached, settings::ProxyChoice};
 use crate::{
     observation::Identity,
     proxy::InstanceSettings,
-    scenario::{
-        Case, Fault, MalformedBody, ProxySettings, RequestMistake, Step, SuccessReply, Transport, Turn,
-        TurnReply,
-    },
+    scenario::{Case, Fault, MalformedBody, ProxySettings, SuccessReply, Turn, TurnReply},
 };
 
 /// The plan of a run.
@@ -57,61 +52,30 @@ pub(crate) fn plan(cases: Vec<Case>, proxy: &ProxyChoice, seed: u64) -> RunPlan 
 
 /// The case as the proxy can run it, or the reason why it cannot.
 fn fitted(proxy: &ProxyChoice, case: &Case) -> Result<Case, String> {
-    let lacks = match proxy {
-        ProxyChoice::Builtin(which) => return which.fitted(case),
-        ProxyChoice::Definition(definition) => return definition.fitted(case),
-        ProxyChoice::Remote(remote) => lacks_when_remote(case).or_else(|| {
+    match proxy {
+        ProxyChoice::Builtin(which) => which.fitted(case),
+        ProxyChoice::Definition(definition) => definition.fitted(case),
+        ProxyChoice::Attached(attached) => {
+            let case = attached.definition.fitted(case)?;
             let leaves = case.scenario.steps.iter().any(|step| step.leave.is_some());
-            if leaves && remote.url.scheme() != "http" {
-                return Some(
-                    "upfault can simulate a caller that leaves only over plain HTTP, but this proxy uses TLS"
-                        .to_owned(),
-                );
-            }
-            let wrong = |step: &Step| step.mistake == Some(RequestMistake::WrongKey);
-            (remote.key.is_none() && case.scenario.steps.iter().any(wrong)).then(|| {
-                "a proxy that requires no key accepts a wrong one (set a key with `--proxy-key`)".to_owned()
-            })
-        }),
-    };
-    lacks.map_or_else(|| Ok(case.clone()), Err)
-}
-
-/// Why a case cannot run with a proxy that was configured before the run.
-pub(super) fn lacks_when_remote(case: &Case) -> Option<String> {
-    let faults = || case.scenario.deployments.values().flatten().flat_map(|turn| &turn.faults);
-    let unknown = case.scenario.proxy.chosen().find_map(|(_, row)| row.not_when_running);
-    if let Some(reason) = unknown {
-        Some(reason.to_owned())
-    } else if case.scenario.transport != Transport::Plain {
-        Some(
-            "a running proxy cannot trust the certificate authority, which upfault creates for each run"
-                .to_owned(),
-        )
-    } else {
-        let apart = faults().find(|fault| fault.needs_own_address());
-        apart.map(|fault| format!("`{fault}` needs a separate port, which is not known before the run"))
+            let over_tls = (leaves && attached.url.scheme() != "http").then(|| {
+                "upfault can simulate a caller that leaves only over plain HTTP, but this proxy uses TLS"
+                    .to_owned()
+            });
+            let lacks = lacks_when_attached(&case)
+                .or(over_tls)
+                .or_else(|| attached.rendering.lacks(&case, &attached.definition));
+            lacks.map_or(Ok(case), Err)
+        }
     }
 }
 
 fn instance_settings(proxy: &ProxyChoice, settings: &ProxySettings) -> InstanceSettings {
     match proxy {
         ProxyChoice::Definition(definition) => definition.instance_settings(settings),
-        _ => InstanceSettings::of(settings, |_| false),
+        ProxyChoice::Attached(attached) => attached.definition.instance_settings(settings),
+        ProxyChoice::Builtin(_) => InstanceSettings::of(settings, |_| false),
     }
-}
-
-/// The identity of a case: equal for the same seed, different for each case.
-pub(crate) fn identity(seed: u64, case: &str) -> Identity {
-    const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-    let digest = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(case).finalize();
-    let token = digest.iter().take(12).map(|byte| char::from(LETTERS[usize::from(byte & 31)])).collect();
-    Identity { token }
-}
-
-/// The identity of a case for a further look (`n` starts at 2), so that the proxy does not recognize the case.
-pub(super) fn look_identity(seed: u64, case: &str, n: usize) -> Identity {
-    identity(seed, &format!("{case}, look {n}"))
 }
 
 /// How long one exchange of a case may take before upfault stops waiting.

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use tokio::time::Instant;
 use url::Url;
 
+use super::rendering::{MANIFEST, Rendering, key_in};
 use crate::{
     builtin::EmbeddedProxy,
     judge::Policy,
-    proxy::{Definition, ProxyError},
+    proxy::{Definition, ProxyError, ProxyMode},
     scenario::{Case, KnownEntry},
     shard::RunSelection,
     snapshot::SnapshotStore,
@@ -67,16 +68,46 @@ pub enum ProxyChoice {
     /// A proxy that upfault installs and starts.
     Definition(Box<Definition>),
     /// A proxy that is already running.
-    Remote(Remote),
+    Attached(Box<Attached>),
 }
 
-/// A proxy that is already running, with the configuration that `upfault proxy render` printed.
+/// A proxy that is already running, with the configuration that `upfault proxy render --to FOLDER` wrote.
 #[derive(Debug, Clone)]
-pub struct Remote {
+pub struct Attached {
     /// Its base URL.
     pub url: Url,
     /// The API key for callers.
     pub key: Option<String>,
+    /// How it was configured, and how callers address it.
+    pub(crate) definition: Definition,
+    /// What it was configured for.
+    pub(crate) rendering: Rendering,
+    /// The folder with its configuration, for messages.
+    pub(crate) folder: String,
+    /// The name and the version of what is running, if it differs from the definition.
+    pub(crate) runs: Option<(String, Option<String>)>,
+}
+
+impl Attached {
+    /// The proxy at `url` with the configuration in `folder`. `key` is the key of callers, if it is not the one in the folder.
+    pub(crate) fn read(url: Url, key: Option<String>, folder: &Path) -> Result<Self, ProxyError> {
+        let shown = folder.display().to_string();
+        let rendering = Rendering::read(folder)
+            .map_err(|why| ProxyError::Invalid(format!("{}: {why}", folder.join(MANIFEST).display())))?;
+        let (place, words) = ProxyMode::split(&rendering.proxy);
+        let definition = Definition::find(&place, &rendering.base)?;
+        let definition = match words.is_empty() {
+            true => definition,
+            false => definition.in_mode(&words, &rendering.base)?,
+        };
+        let key = key.or_else(|| key_in(folder));
+        Ok(Self { url, key, definition, rendering, folder: shown, runs: None })
+    }
+
+    /// The URL without a slash at the end.
+    pub(crate) fn root(&self) -> &str {
+        self.url.as_str().trim_end_matches('/')
+    }
 }
 
 impl ProxyChoice {
@@ -121,7 +152,10 @@ impl ProxyChoice {
         match self {
             Self::Builtin(which) => which.to_string(),
             Self::Definition(definition) => definition.name.clone(),
-            Self::Remote(remote) => remote.url.host_str().unwrap_or("remote").to_owned(),
+            Self::Attached(attached) => match &attached.runs {
+                Some((name, _)) => name.clone(),
+                None => attached.definition.name.clone(),
+            },
         }
     }
 
@@ -129,7 +163,8 @@ impl ProxyChoice {
     pub fn mode(&self) -> Option<String> {
         match self {
             Self::Definition(definition) => definition.mode(),
-            _ => None,
+            Self::Attached(attached) => attached.definition.mode(),
+            Self::Builtin(_) => None,
         }
     }
 
@@ -137,7 +172,11 @@ impl ProxyChoice {
     pub fn version(&self) -> Option<String> {
         match self {
             Self::Definition(definition) => definition.release().map(str::to_owned),
-            _ => None,
+            Self::Attached(attached) => match &attached.runs {
+                Some((_, version)) => version.clone(),
+                None => attached.definition.release().map(str::to_owned),
+            },
+            Self::Builtin(_) => None,
         }
     }
 }

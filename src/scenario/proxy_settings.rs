@@ -114,8 +114,6 @@ pub(crate) struct ProxySettingRow {
     pub passes_through: bool,
     /// Whether it needs a stream in every case.
     pub needs_stream: bool,
-    /// Why a proxy that was configured before the run cannot have it, if so.
-    pub not_when_running: Option<&'static str>,
 }
 
 impl Setting {
@@ -138,7 +136,6 @@ impl Setting {
                 },
                 passes_through: true,
                 needs_stream: false,
-                not_when_running: None,
             },
             Self::Retries => ProxySettingRow {
                 words: "retries",
@@ -152,7 +149,6 @@ impl Setting {
                 },
                 passes_through: false,
                 needs_stream: false,
-                not_when_running: None,
             },
             Self::Fallback => ProxySettingRow {
                 words: "a fallback",
@@ -169,7 +165,6 @@ impl Setting {
                 problem: |_| None,
                 passes_through: false,
                 needs_stream: false,
-                not_when_running: None,
             },
             Self::Group => ProxySettingRow {
                 words: "a group of deployments under one model name",
@@ -186,7 +181,6 @@ impl Setting {
                 problem: |_| None,
                 passes_through: false,
                 needs_stream: false,
-                not_when_running: None,
             },
             Self::Cooldown => ProxySettingRow {
                 words: "a cooldown",
@@ -211,9 +205,6 @@ impl Setting {
                 },
                 passes_through: false,
                 needs_stream: false,
-                not_when_running: Some(
-                    "a running proxy has one setting for cooldowns, but other cases need it to be off",
-                ),
             },
             Self::PassThrough => ProxySettingRow {
                 words: "pass-through routes",
@@ -228,7 +219,6 @@ impl Setting {
                 problem: |_| None,
                 passes_through: true,
                 needs_stream: false,
-                not_when_running: Some("upfault does not know the pass-through routes of a running proxy"),
             },
             Self::KeepAlive => ProxySettingRow {
                 words: "keep-alive pings",
@@ -254,9 +244,6 @@ impl Setting {
                 },
                 passes_through: false,
                 needs_stream: true,
-                not_when_running: Some(
-                    "upfault does not know whether a running proxy sends keep-alive pings",
-                ),
             },
             Self::Tls | Self::Http2 => return None,
         })

@@ -34,7 +34,7 @@ impl Server {
     /// # Errors
     /// If the address cannot be bound.
     pub async fn start(listen: SocketAddr, library: Library, allowed: Vec<HostName>) -> io::Result<Self> {
-        let upstream = Upstream::start_at(listen).await?;
+        let upstream = Upstream::start_at(listen, None).await?;
         let catalogue = catalogue::open(&upstream)?;
         let access = AllowedHosts::new(upstream.address(), allowed);
         let mocks = Arc::new_cyclic(|mocks| {

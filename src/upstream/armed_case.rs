@@ -23,15 +23,10 @@ pub struct ArmedCase {
     shared: Arc<ServerState>,
 }
 
-/// Returns the base URL of a deployment without its own port, for a mock at `address`, in the form that the
-/// provider's SDK expects: `http://127.0.0.1:PORT/TOKEN/DEPLOYMENT/v1` for openai.
-pub(crate) fn base_url(
-    address: SocketAddr,
-    provider: Provider,
-    identity: &Identity,
-    deployment: &str,
-) -> String {
-    url("http", &address.to_string(), provider, identity, deployment)
+/// Returns the base URL of a deployment without its own port, for a mock that is reached at `host` (`127.0.0.1:PORT`), in
+/// the form that the provider's SDK expects: `http://127.0.0.1:PORT/TOKEN/DEPLOYMENT/v1` for openai.
+pub(crate) fn base_url(host: &str, provider: Provider, identity: &Identity, deployment: &str) -> String {
+    url("http", host, provider, identity, deployment)
 }
 
 /// Returns the base URL of every deployment of a case that is armed on a mock at `address` with
@@ -99,7 +94,11 @@ impl ArmedCase {
     pub fn host(&self, deployment: &str) -> String {
         let address = self.address(deployment);
         let known = self.case.deployments.iter().find(|known| known.name == deployment);
-        host(address, known.is_some_and(|known| known.unresolvable), &self.case.identity)
+        let is_shared = known.is_none_or(|known| known.own.is_none());
+        match known.is_some_and(|known| known.unresolvable) {
+            false if is_shared => self.shared.reached_at.clone(),
+            unresolvable => host(address, unresolvable, &self.case.identity),
+        }
     }
 
     /// Returns the [`host`](Self::host) of every deployment, without duplicates.

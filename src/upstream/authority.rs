@@ -129,6 +129,16 @@ fn authority(name: &str, valid: Valid) -> io::Result<(String, Issuer<'static, Ke
     Ok((pem, Issuer::new(params, key)))
 }
 
+/// Returns the certificate of a new authority as PEM. It issues no certificates.
+///
+/// # Errors
+/// If its key cannot be generated.
+pub(crate) fn authority_pem() -> io::Result<String> {
+    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    let valid = Valid(today.saturating_sub(2.days()), today.saturating_add(90.days()));
+    Ok(authority("upfault authority", valid)?.0)
+}
+
 /// Returns the parameters of a server's certificate.
 fn leaf(names: &[&str], valid: Valid) -> io::Result<CertificateParams> {
     let all: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();

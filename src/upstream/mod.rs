@@ -45,6 +45,7 @@ mod stream;
 
 pub use armed_case::ArmedCase;
 pub(crate) use armed_case::{base_url, planned_base_urls};
+pub(crate) use authority::authority_pem;
 pub use case::Armed;
 pub(crate) use deployment::OwnPorts;
 pub(crate) use fallback::Fallback;

@@ -28,20 +28,21 @@ impl Upstream {
     /// # Errors
     /// If no port can be bound.
     pub async fn start() -> io::Result<Self> {
-        Self::serve(deployment_port::listen(0)?)
+        Self::serve(deployment_port::listen(0)?, None)
     }
 
-    /// Binds this address and serves it. For a proxy that is already configured.
+    /// Binds this address and serves it. For a proxy that is already configured. `reached_at` is the host and port by
+    /// which the proxy reaches the address, if it differs: the proxy may run in a container.
     ///
     /// # Errors
     /// If the address cannot be bound.
-    pub async fn start_at(address: SocketAddr) -> io::Result<Self> {
-        Self::serve(tokio::net::TcpListener::bind(address).await?)
+    pub async fn start_at(address: SocketAddr, reached_at: Option<&str>) -> io::Result<Self> {
+        Self::serve(tokio::net::TcpListener::bind(address).await?, reached_at)
     }
 
-    fn serve(listener: tokio::net::TcpListener) -> io::Result<Self> {
+    fn serve(listener: tokio::net::TcpListener, reached_at: Option<&str>) -> io::Result<Self> {
         let listener = Arc::new(listener);
-        let shared = Arc::new(ServerState::new(listener.local_addr()?));
+        let shared = Arc::new(ServerState::new(listener.local_addr()?, reached_at));
         accept(&shared, listener, shared.stop.clone(), None);
         Ok(Self { shared })
     }

@@ -21,6 +21,8 @@ use crate::{
 /// What all connections share.
 pub(super) struct ServerState {
     pub(super) address: SocketAddr,
+    /// The host and port by which proxies reach `address`.
+    pub(super) reached_at: String,
     pub(super) runtime: Handle,
     /// The cases by their tokens.
     cases: RwLock<HashMap<String, Arc<MockCase>>>,
@@ -37,9 +39,10 @@ pub(super) struct ServerState {
 
 impl ServerState {
     /// Must be called in a tokio runtime.
-    pub(super) fn new(address: SocketAddr) -> Self {
+    pub(super) fn new(address: SocketAddr, reached_at: Option<&str>) -> Self {
         Self {
             address,
+            reached_at: reached_at.map_or_else(|| address.to_string(), str::to_owned),
             runtime: Handle::current(),
             cases: RwLock::default(),
             fallback: OnceLock::new(),

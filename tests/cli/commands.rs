@@ -64,7 +64,7 @@ fn invalid_arguments_exit_with_2_and_a_suggestion() {
         ),
         (&["run", "--policy", "rfc911"], &["unknown policy `rfc911`", "rfc9110"]),
         (&["run", "--proxy", "litelm"], &["did you mean `litellm`?", "help: "]),
-        (&["run", "--proxy", "http://127.0.0.1:1"], &["--listen", "help: "]),
+        (&["run", "--proxy", "http://127.0.0.1:1"], &["--rendered FOLDER", "help: "]),
         (&["run", "--filter", "t/nothing"], &["no case matches `t/nothing`", "help: `upfault list`"]),
         (&["run", "--filter", "(stream"], &["expected `)`", "(stream\n         ^"]),
         (&["run", "--filter", "level:requird"], &["level"]),
@@ -233,16 +233,20 @@ expect: {status: 200}
         stage.upfault(&["proxy", "render", "litellm", "scenarios/t", "--listen", "127.0.0.1:9555"]).code(0);
     let config: Value = serde_saphyr::from_str(&printed.out).unwrap();
     let models = config["model_list"].as_array().unwrap();
-    // Four cases with one deployment, one case with two, and the two deployments for control requests.
-    assert_eq!(models.len(), 4 + 2 + 2, "{}", printed.out);
+    // Four cases with one deployment, and the two deployments for control requests. The case with a fallback needs another
+    // instance.
+    assert_eq!(models.len(), 4 + 2, "{}", printed.out);
     let names: BTreeSet<&str> = models.iter().map(|model| model["model_name"].as_str().unwrap()).collect();
     assert_eq!(names.len(), models.len(), "the names are unique");
     for model in models {
         let base = model["litellm_params"]["api_base"].as_str().unwrap();
         assert!(base.starts_with("http://127.0.0.1:9555/") && base.ends_with("/v1"), "{base}");
     }
-    let fallbacks = config["router_settings"]["fallbacks"].as_array().unwrap();
-    assert_eq!(fallbacks.len(), 1);
+    assert!(config["router_settings"].get("fallbacks").is_none());
+    let printed = stage.upfault(&["proxy", "render", "litellm", "scenarios/t", "--instance", "2"]).code(0);
+    let config: Value = serde_saphyr::from_str(&printed.out).unwrap();
+    assert_eq!(config["model_list"].as_array().unwrap().len(), 2 + 2, "{}", printed.out);
+    assert_eq!(config["router_settings"]["fallbacks"].as_array().unwrap().len(), 1);
 }
 
 #[test]

@@ -53,11 +53,12 @@ fn a_proxy_without_a_bundled_baseline_gets_none_and_the_next_step() {
     for (spec, parts) in [
         ("litellm@1.90.7", &["no baseline of litellm 1.90.7: the bundled one is of litellm 1."][..]),
         ("honest", &["no baseline of fake: none is bundled with upfault\nnext: `upfault run --accept`"]),
-        ("http://127.0.0.1:4000", &["tests http://127.0.0.1:4000\n", "no baseline of 127.0.0.1"]),
     ] {
         stage.upfault(&["init", "--force", "--proxy", spec]).code(0).out_has(parts);
         assert!(!stage.path("snapshots").exists(), "{spec}");
         stage.upfault(&["check", "upfault.toml"]).code(0);
     }
+    let running = stage.upfault(&["init", "--force", "--proxy", "http://127.0.0.1:4000"]).code(2);
+    running.err_has(&["init --proxy litellm", "rendered = "]);
     stage.upfault(&["init", "--proxy", "litelm"]).code(2).err_has(&["did you mean `litellm`?"]);
 }

@@ -209,17 +209,16 @@ fn the_command_has_the_url_of_a_running_proxy_and_a_variable_for_its_key() {
     let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (listen, proxy) = (free(), free());
     let address = listen.to_string();
-    let rendered = stage.upfault(&["proxy", "render", "./leaky", "t", "--listen", &address]).code(0).out;
-    let mut config: serde_json::Value = serde_json::from_str(&rendered).unwrap();
-    config["proxy_key"] = KEY.into();
-    stage.write("config.json", &config.to_string());
+    let port = proxy.port().to_string();
+    let render = ["proxy", "render", "./leaky", "t", "--listen", &address, "--port", &port, "--to", "attach"];
+    stage.with_env("UPFAULT_PROXY_KEY", KEY, &render).code(0);
     let mut fake = Command::new("sh");
-    fake.arg(stage.path("leaky/proxy.sh")).arg("config.json").arg(proxy.port().to_string()).arg("leaky");
+    fake.arg(stage.path("attach/start.sh"));
     fake.current_dir(stage.path("")).stdout(Stdio::null()).stderr(Stdio::null());
     let _running = Running(fake.spawn().unwrap());
     eventually("the proxy", || std::net::TcpStream::connect(proxy).is_ok());
     let url = format!("http://{proxy}/");
-    let args = ["t", "--proxy", &url, "--listen", &address, "--proxy-key", KEY];
+    let args = ["t", "--proxy", &url, "--rendered", "attach", "--proxy-key", KEY];
     let (printed, report) = stage.run(&args);
     let printed = printed.code(1);
     assert!(!printed.out.contains(KEY) && !stage.read("report.json").contains(KEY), "{}", printed.out);
@@ -227,7 +226,7 @@ fn the_command_has_the_url_of_a_running_proxy_and_a_variable_for_its_key() {
     assert_eq!(
         lines[0],
         format!(
-            "upfault run t --filter case:t/limit --proxy {url} --listen {address} --proxy-key \"${{UPFAULT_PROXY_KEY:?}}\""
+            "upfault run t --filter case:t/limit --proxy {url} --rendered attach --proxy-key \"${{UPFAULT_PROXY_KEY:?}}\""
         )
     );
     // The curl command uses the same variable for the key.

@@ -167,7 +167,7 @@ fn check_validates_the_names_in_the_settings() {
             "upfault.toml:1:9",
             "did you mean `retry-after-dropped`?",
         ),
-        ("proxy = \"http://127.0.0.1:1\"\n", "upfault.toml:1:9", "--listen"),
+        ("proxy = \"http://127.0.0.1:1\"\n", "upfault.toml:1:9", "--rendered FOLDER"),
         ("scenarios = [\"t\", \"limts\"]\n", "upfault.toml:1:19", "did you mean `limits`?"),
         ("policy = \"ours.yaml\"\n", "upfault.toml:1:10", "unknown policy `ours.yaml`, and no file"),
         ("[policy]\ntimeout = 504\n", "upfault.toml:2:11", "`timeout` has no reason"),

@@ -17,13 +17,14 @@ use super::fake_proxy;
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The environment variables that set options.
-const VARIABLES: [&str; 7] = [
+const VARIABLES: [&str; 8] = [
     "UPFAULT_PROXY",
     "UPFAULT_PROXY_KEY",
     "UPFAULT_POLICY",
     "UPFAULT_SEED",
     "UPFAULT_JOBS",
     "UPFAULT_LISTEN",
+    "UPFAULT_RENDERED",
     "UPFAULT_SNAPSHOTS",
 ];
 

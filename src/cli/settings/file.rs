@@ -27,6 +27,8 @@ pub(super) struct SettingsFile {
     /// The address of the mock providers, for a proxy that is already running.
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub listen: Option<SocketAddr>,
+    /// The folder that `upfault proxy render --to FOLDER` wrote for a proxy that is already running.
+    pub rendered: Option<PathBuf>,
     /// Scenarios: files, folders, or names as `upfault list` prints them. Default: the bundled ones and those in the
     /// folder `scenarios`.
     #[cfg_attr(test, schemars(length(min = 1)))]

@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     pub proxy: Option<String>,
     /// The address of the mock providers.
     pub listen: Option<SocketAddr>,
+    /// The folder with the configuration of a running proxy.
+    pub rendered: Option<PathBuf>,
     /// The seed of all random choices.
     pub seed: Option<u64>,
     /// Maximum concurrent cases.
@@ -117,6 +119,7 @@ impl Settings {
             policy,
             proxy: given.proxy,
             listen: given.listen,
+            rendered: given.rendered.map(place),
             seed: given.seed,
             jobs: given.jobs.map(u16::from),
             allow_inconclusive: given.allow_inconclusive,

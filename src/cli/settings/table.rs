@@ -26,7 +26,7 @@ const fn row(
 }
 
 /// Every key.
-pub(super) const SETTINGS: [SettingRow; 16] = [
+pub(super) const SETTINGS: [SettingRow; 17] = [
     row(
         "proxy",
         &["--proxy"],
@@ -40,6 +40,13 @@ pub(super) const SETTINGS: [SettingRow; 16] = [
         Some("UPFAULT_LISTEN"),
         "a free port on loopback",
         "the address of the mock providers, for a proxy that is already running",
+    ),
+    row(
+        "rendered",
+        &["--rendered"],
+        Some("UPFAULT_RENDERED"),
+        "none",
+        "the folder that [`upfault proxy render --to`](attach.md) wrote for a proxy that is already running",
     ),
     row(
         "scenarios",
