@@ -239,7 +239,7 @@ fn said(written: &RenderedFolder<'_>) -> String {
     for (n, other) in (1..).zip(instances).filter(|(n, _)| n != instance) {
         let _ = writeln!(
             text,
-            "not included: {} that need {} (instance {n}): `{}`",
+            "not included: {} for a proxy with {} (instance {n}): `{}`",
             plural(other.cases, "case"),
             other.settings,
             render_again(written.rendering, n)

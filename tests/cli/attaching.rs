@@ -132,7 +132,7 @@ fn a_run_selects_what_was_rendered_and_what_was_not_is_skipped() {
         .code(0)
         .out_has(&["1  4 cases: the default settings", "1 case: a fallback"]);
     let rendered = it.render(&["t", "--to", "attach"]).code(0);
-    let other = "not included: 1 case that need";
+    let other = "not included: 1 case for a proxy with a";
     rendered.out_has(&[other, "instance 2", "--to attach-2 --instance 2"]);
     let _running = it.start("attach");
     let (printed, report) = it.run(&[]);
