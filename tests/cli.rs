@@ -2,6 +2,8 @@
 
 #![cfg(unix)]
 
+#[path = "cli/adopting.rs"]
+mod adopting;
 #[path = "cli/attaching.rs"]
 mod attaching;
 #[path = "cli/choices.rs"]

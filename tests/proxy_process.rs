@@ -572,6 +572,7 @@ async fn request_and_paths_adapt_a_route_to_the_proxy() {
         fallbacks: Vec::new(),
         settings: ProxySettings::default(),
         group: "case".to_owned(),
+        own: serde_json::Value::Null,
     };
     let installed = fixture.find().unwrap().install(&fixture.cache(), &|_| {}).await.unwrap();
     let launch = Launch {

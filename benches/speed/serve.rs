@@ -61,6 +61,7 @@ async fn run(role: Role, kind: Kind) -> Result<(), Failure> {
         Role::Mock => {
             let upstream = Upstream::start().await?;
             let case = upstream.arm(Armed {
+                providers: indexmap::IndexMap::new(),
                 identity: identity(),
                 combination: Combination {
                     api: Api::OpenaiChat,

@@ -103,6 +103,7 @@ mod tests {
             fallbacks: vec![],
             settings: crate::scenario::ProxySettings::default(),
             group: "g".into(),
+            own: serde_json::Value::Null,
         }
     }
 

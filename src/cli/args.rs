@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use super::{
-    catalogue::CatalogueRows, compare_args::CompareArgs, matrix_args::MatrixArgs, render_args::RenderArgs,
-    report_to::ReportTo, run_args::OutputArgs,
+    adopt_args::AdoptArgs, catalogue::CatalogueRows, compare_args::CompareArgs, matrix_args::MatrixArgs,
+    render_args::RenderArgs, report_to::ReportTo, run_args::OutputArgs,
 };
 use crate::serve::{HostName, MockName};
 
@@ -55,6 +55,8 @@ pub(crate) enum Color {
 pub(crate) enum CliCommand {
     /// Run scenarios against a proxy and judge what it reports to its callers
     Run(RunArgs),
+    /// Test the models of your own configuration of LiteLLM, with mocks in place of its providers
+    Adopt(AdoptArgs),
     /// Serve the mock providers and a control API, for any client or test suite
     Serve(ServeArgs),
     /// Verify the faults themselves on raw connections, without a proxy

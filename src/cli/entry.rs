@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, error::ErrorKind};
 
 use super::{
+    adopt,
     args::{Args, CliCommand},
     check, compare,
     context::CliContext,
@@ -60,6 +61,7 @@ fn code() -> u8 {
 fn dispatch(context: &CliContext, command: CliCommand) -> Result<u8, Failure> {
     match command {
         CliCommand::Run(args) => run::run(context, args),
+        CliCommand::Adopt(args) => adopt::adopt(context, &args),
         CliCommand::Serve(args) => serve::serve(context, &args),
         CliCommand::Selftest(args) => selftest::selftest(context, &args),
         CliCommand::Check(paths) => check::check(context, &paths),

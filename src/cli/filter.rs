@@ -86,7 +86,7 @@ impl Filter {
 
     /// Whether a case matches.
     pub(crate) fn matches(&self, case: &Case) -> bool {
-        let Case { id, scenario, combination } = case;
+        let Case { id, scenario, combination, .. } = case;
         self.is_met(&FilteredCase {
             id,
             scenario: &scenario.id,

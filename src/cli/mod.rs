@@ -1,5 +1,8 @@
 //! The command line: arguments, settings, commands, exit codes.
 
+mod adopt;
+mod adopt_args;
+mod adopt_plan;
 mod args;
 mod attach;
 mod catalogue;

@@ -1,6 +1,8 @@
 //! The user's options, for the commands that run a case again.
 
-use super::{args::RunArgs, context::CliContext, run_args::is_url, settings::Settings};
+use super::{
+    adopt_args::AdoptArgs, args::RunArgs, context::CliContext, run_args::is_url, settings::Settings,
+};
 use crate::report::{Rerun, option};
 
 /// The options, from the command line and the environment, that affect verdicts. `--jobs`, `--shard` and `--filter`
@@ -35,8 +37,28 @@ pub(super) fn rerun(context: &CliContext, chosen: &Settings, args: &RunArgs) -> 
             .collect(),
         policy: args.policy.clone(),
         project: project(context, args.snapshots.as_deref()),
+        adopts: None,
         accept_all: if args.accept { accept_all(context, args) } else { Vec::new() },
         proxy_key: args.proxy_key.is_some() && proxy.is_some_and(|spec| is_url(spec)),
+    }
+}
+
+/// The options of `upfault adopt` that affect verdicts.
+pub(super) fn of_adoption(context: &CliContext, args: &AdoptArgs) -> Rerun {
+    let mut options = option("--proxy", &args.proxy);
+    options.extend(args.set.iter().flat_map(|word| option("--set", word)));
+    options.extend(option("--patience", &humantime::format_duration(args.patience).to_string()));
+    options.extend(args.seed.iter().flat_map(|seed| option("--seed", &seed.to_string())));
+    if args.all {
+        options.push("--all".to_owned());
+    }
+    let file = args.file.display().to_string();
+    Rerun {
+        adopts: Some(if file.starts_with('-') { format!("./{file}") } else { file }),
+        options,
+        policy: args.policy.clone(),
+        project: project(context, None),
+        ..Rerun::default()
     }
 }
 

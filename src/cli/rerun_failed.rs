@@ -23,6 +23,12 @@ pub(super) fn with_stored_options(mut args: Args) -> Result<Args, Failure> {
     let Some(file) = &run.rerun_failed else { return Ok(args) };
     let report = Report::read(file).map_err(|error| Failure::Usage(error.to_string()))?;
     let rerun = report.rerun.clone().unwrap_or_default();
+    if let Some(config) = &rerun.adopts {
+        return Err(Failure::Usage(format!(
+            "{} is a report of `upfault adopt {config}`\nhelp: run `upfault adopt {config}` again, with `--filter` for single cases",
+            file.display()
+        )));
+    }
     if rerun.proxy_key && run.proxy_key.is_none() {
         return Err(Failure::Usage(format!(
             "the run of {} used an API key, and reports contain no keys\nhelp: set UPFAULT_PROXY_KEY or pass --proxy-key KEY",

@@ -30,7 +30,7 @@ use crate::{
     proxy::Definition,
     report::{
         ALLOWED_INCONCLUSIVE, EXIT_OK, EXIT_PROXY, Fanout, FileReporter, PROGRESS_INTERVAL, ProgressReporter,
-        ProxyReport, ReportTarget, Reporter, Summary, TerminalReporter, TerminalSettings, Tolerance,
+        ProxyReport, ReportTarget, Reporter, Rerun, Summary, TerminalReporter, TerminalSettings, Tolerance,
         Verbosity, exit_code, worst,
     },
     runner::{self, ProxyChoice, ProxyGone, RunEnd, RunSettings},
@@ -67,15 +67,28 @@ fn run_in(folder: &Path, context: &CliContext, mut args: RunArgs) -> Result<u8, 
         }
         ProxyChoice::Builtin(_) => {}
     }
-    let tolerance = Tolerance { strict: settings.strict, inconclusive: settings.allow_inconclusive };
     if let (Some(before), Some(report)) = (&args.tested_before, &args.rerun_failed) {
         let now = tested(&settings.proxy);
         if now != *before {
             print::note(&format!("note: {} is from {before}, but this run tests {now}", report.display()));
         }
     }
-    let costs = select::durations(context, &chosen, &args.select)?.costs(&settings.cases);
-    let reporter = reporters(context, &chosen, args, costs, folder)
+    let again = rerun(context, &chosen, args);
+    report(context, &chosen, args, settings, folder, again)
+}
+
+/// Runs cases, reports them, and returns the exit code. `again` are the options for the commands that run a case again.
+pub(super) fn report(
+    context: &CliContext,
+    chosen: &Settings,
+    args: &RunArgs,
+    settings: RunSettings,
+    folder: &Path,
+    again: Rerun,
+) -> Result<u8, Failure> {
+    let tolerance = Tolerance { strict: settings.strict, inconclusive: settings.allow_inconclusive };
+    let costs = select::durations(context, chosen, &args.select)?.costs(&settings.cases);
+    let reporter = reporters(context, chosen, args, costs, folder, again)
         .map_err(Failure::io("cannot keep the results of the run"))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -249,6 +262,7 @@ fn reporters(
     args: &RunArgs,
     costs: CaseCosts,
     folder: &Path,
+    again: Rerun,
 ) -> std::io::Result<Fanout> {
     let strict = args.strict.or(chosen.strict).unwrap_or_default();
     let settings = TerminalSettings { strict, ..args.output.settings(context, chosen) };
@@ -267,7 +281,7 @@ fn reporters(
     for ReportTo { format, target } in wanted {
         reporters.push(Box::new(FileReporter::new(*format, target.clone())));
     }
-    Fanout::new(folder, Some(rerun(context, chosen, args)), reporters)
+    Fanout::new(folder, Some(again), reporters)
 }
 
 /// Connects the runner, the reporters and Ctrl-C. Returns how the run ended, its counts, and how many cases fail although the

@@ -65,7 +65,7 @@ Only cases that match the expression:
   !A, A & B, A | B, (A)";
 
 /// Options of `upfault run`.
-#[derive(Debug, Clone, ClapArgs)]
+#[derive(Debug, Clone, Default, ClapArgs)]
 pub(crate) struct RunArgs {
     /// Options that select cases.
     #[command(flatten)]

@@ -82,7 +82,10 @@ impl<'a> Facts<'a> {
             response: CallerResponse::of(exchange, case.api),
             attempts: attempts
                 .into_iter()
-                .map(|attempt| (attempt, AttemptOutcome::of(attempt, case)))
+                .map(|attempt| {
+                    let case = arrangement.combination_of(&attempt.deployment);
+                    (attempt, AttemptOutcome::of(attempt, case))
+                })
                 .collect(),
             other_requests,
             all_attempts: &observation.attempts,

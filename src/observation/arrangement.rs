@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Identity, Volatile};
-use crate::scenario::{Combination, Expect, Level, ProxySettings, Turn};
+use crate::scenario::{Combination, Expect, Level, Provider, ProxySettings, Turn};
 
 /// The setup of a case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -60,6 +60,13 @@ pub enum OwnRetries {
     Unknown,
 }
 
+impl OwnRetries {
+    /// This often, unless other settings can change it.
+    pub fn of(retries: u32, vary: bool) -> Self {
+        if vary { Self::Unknown } else { Self::Declared(retries) }
+    }
+}
+
 impl Arrangement {
     /// How often the proxy may retry at one deployment; `None` if that is unknown.
     pub fn allowed_retries(&self) -> Option<u32> {
@@ -68,6 +75,13 @@ impl Arrangement {
             Some(OwnRetries::Declared(retries)) => Some(retries),
             Some(OwnRetries::Unknown) => None,
         }
+    }
+
+    /// The combination of the case with the provider of a deployment.
+    pub fn combination_of(&self, deployment: &str) -> Combination {
+        let known = self.deployments.iter().find(|known| known.name == deployment);
+        let provider = known.and_then(|known| known.provider).unwrap_or(self.combination.provider);
+        Combination { provider, ..self.combination }
     }
 
     /// The deployments that a request can reach: the group of the deployment that it addresses, in any order; or, in
@@ -94,6 +108,9 @@ pub struct DeploymentArranged {
     pub name: String,
     /// The model name with which callers address it.
     pub model: String,
+    /// Its provider, if it is not that of the case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<Provider>,
     /// The provider key with which the proxy calls it.
     pub key: String,
     /// Its turns, in order; the last one repeats.

@@ -526,6 +526,7 @@ mod tests {
             fallbacks: Vec::new(),
             settings: ProxySettings::default(),
             group: "case".to_owned(),
+            own: serde_json::Value::Null,
         });
         let context = RenderContext::sample_of(&definition);
         let values = definition.context(&routes, &context);

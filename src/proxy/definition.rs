@@ -155,7 +155,7 @@ impl Definition {
 
     /// Returns whether the proxy answers a request like an earlier one from a cache.
     pub fn caches(&self) -> bool {
-        self.document.caches
+        self.document.caches || self.mode.caches
     }
 
     /// Returns the patterns of text in the proxy's responses that varies between runs.

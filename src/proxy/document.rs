@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, de::Error};
 use serde_saphyr::Spanned;
 
 use super::{
+    adopt_document::AdoptDocument,
     text::{LaunchWord, Text},
     variant::VariantDocument,
 };
@@ -103,6 +104,8 @@ pub(super) struct Document {
     pub(super) keeps: IndexMap<String, String>,
     /// How the proxy runs in a container, for users who start it themselves.
     pub(super) container: Option<ContainerDocument>,
+    /// How a configuration that a user wrote for the proxy is adopted. Default: it cannot be.
+    pub(super) adopt: Option<AdoptDocument>,
     /// What a bug report says about the proxy.
     #[serde(default)]
     pub(super) repro: ReproDocument,

@@ -6,11 +6,13 @@ use super::{
     definition::Definition,
     document::{UnservedFeature, UpstreamChoice},
     fixed::FixedSettings,
+    own_fit,
 };
 use crate::{
     observation::OwnRetries,
     scenario::{
-        Case, Combination, ConnectionFault, Fault, Provider, ProxySettings, Scenario, Setting, Transport,
+        Case, Combination, ConnectionFault, Fault, OwnModel, Provider, ProxySettings, Scenario, Setting,
+        Transport,
     },
 };
 
@@ -25,11 +27,29 @@ impl Definition {
         if let Some(reason) = self.lacks_feature(scenario) {
             return Err(reason);
         }
-        let mut proxy = self.own_settings(scenario)?;
+        let mut proxy = match &case.own {
+            Some(own) => {
+                let settings = own_fit::settings(own, case)?;
+                self.serves_fallbacks(own, case)?;
+                settings
+            }
+            None => self.own_settings(scenario)?,
+        };
         proxy.pass_through |= self.only_passes_through(&case.combination);
         match self.lacks(&case.combination, &proxy, scenario.transport, &scenario.steps) {
             Some(reason) => Err(reason),
             None => Ok(case.with_proxy(proxy)),
+        }
+    }
+
+    /// Checks that the proxy serves the API of a case from the fallbacks of a user's own model.
+    fn serves_fallbacks(&self, own: &OwnModel, case: &Case) -> Result<(), String> {
+        let (api, settings) = (case.combination.api, &case.scenario.proxy);
+        let providers = settings.fallback.iter().map(|name| own.deployment(settings, name).provider);
+        let served = |provider: &Provider| self.apis.get(&api).is_some_and(|all| all.contains(provider));
+        match providers.into_iter().find(|provider| !served(provider)) {
+            Some(provider) => Err(format!("{} does not serve {api} from {provider}", self.name)),
+            None => Ok(()),
         }
     }
 

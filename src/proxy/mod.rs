@@ -4,6 +4,11 @@
 //! [`Definition::find`] → [`Definition::install`] → [`Installed::launch`] → [`Instance`].
 
 mod addressing;
+mod adopt_document;
+mod adopted_file;
+mod adopted_model;
+mod adopted_settings;
+mod adoption;
 mod ask;
 mod by_hand;
 mod check;
@@ -24,6 +29,7 @@ mod launch;
 mod log;
 mod mode;
 mod overlay;
+mod own_fit;
 mod port;
 mod process;
 mod ready;
@@ -39,6 +45,7 @@ mod text;
 mod variant;
 
 pub(crate) use addressing::Addressing;
+pub(crate) use adoption::{AdoptOptions, AdoptedModel, Adoption};
 pub(crate) use by_hand::{ProxyByHand, ProxyContainer};
 pub use definition::Definition;
 pub use error::ProxyError;

@@ -41,6 +41,8 @@ pub(crate) struct ProxyMode {
     pub(super) services: IndexMap<String, ServiceDocument>,
     /// What of it has no effect, with the reasons.
     pub(super) notes: Vec<String>,
+    /// Whether its settings let the proxy answer a request like an earlier one from a cache.
+    pub(super) caches: bool,
 }
 
 /// One word of a mode.
@@ -87,6 +89,11 @@ impl ProxyMode {
     /// The word for a configuration that a user wrote for the proxy.
     pub(crate) fn own_configuration(file: &Path) -> String {
         format!("{OWN_CONFIGURATION}{}", file.display())
+    }
+
+    /// The mode of a proxy with a configuration that a user wrote.
+    pub(super) fn adopting(file: &str, settings: SettingsOverlay, caches: bool) -> Self {
+        Self { words: vec![format!("adopted:{file}")], overlays: vec![settings], caches, ..Self::default() }
     }
 
     /// Whether the word sets an environment variable or a setting.
@@ -147,7 +154,9 @@ impl ProxyMode {
 
     /// Adds what another mode changes, and its words.
     pub(super) fn extend(&mut self, other: Self) {
-        let Self { words, variables, env, arguments, overlays, needs, install, services, notes } = other;
+        let Self { words, variables, env, arguments, overlays, needs, install, services, notes, caches } =
+            other;
+        self.caches |= caches;
         self.words.extend(words);
         self.variables.extend(variables);
         self.env.extend(env);

@@ -49,13 +49,18 @@ impl SettingsOverlay {
         file: &Path,
         kept: &IndexMap<String, String>,
     ) -> (Self, Vec<String>) {
-        let mut value = Value::Object(value);
-        let removed = kept.iter().filter(|(path, _)| remove(&mut value, path));
+        let mut overlay = Self::of_own_file(value, file);
+        let removed = kept.iter().filter(|(path, _)| remove(&mut overlay.value, path));
         let notes =
             removed.map(|(path, reason)| format!("{}: `{path}` is not used: {reason}", file.display()));
         let notes = notes.collect();
+        (overlay, notes)
+    }
+
+    /// Settings of a configuration that a user wrote, which can name files next to it.
+    pub(super) fn of_own_file(value: Map<String, Value>, file: &Path) -> Self {
         let folder_of_own = std::path::absolute(file).ok().and_then(|file| Some(file.parent()?.to_owned()));
-        (Self { value, is_template: false, folder_of_own }, notes)
+        Self { value: Value::Object(value), is_template: false, folder_of_own }
     }
 
     /// Links the files that a user's own configuration names into the folder of the rendered configuration: those next to

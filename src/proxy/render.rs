@@ -269,6 +269,7 @@ pub(super) fn rehearse(definition: &Definition, context: &RenderContext) -> Resu
         fallbacks,
         settings: ProxySettings::default(),
         group: "case".to_owned(),
+        own: serde_json::Value::Null,
     };
     let (api, provider) = (Api::OpenaiChat, Provider::Openai);
     let mut routes = vec![
@@ -353,6 +354,7 @@ mod tests {
             fallbacks: fallbacks.iter().map(|&model| model.to_owned()).collect(),
             settings: settings(),
             group: "case".to_owned(),
+            own: serde_json::Value::Null,
         }
     }
 

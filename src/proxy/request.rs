@@ -175,6 +175,7 @@ mod tests {
             fallbacks: Vec::new(),
             settings: ProxySettings::default(),
             group: "case".to_owned(),
+            own: serde_json::Value::Null,
         }
     }
 

@@ -33,6 +33,9 @@ pub struct ProxyRoute {
     pub settings: ProxySettings,
     /// The case that the route belongs to.
     pub group: String,
+    /// The entry of a user's own configuration that the route is; null for a route that upfault configures.
+    #[serde(default)]
+    pub own: Value,
 }
 
 impl ProxyRoute {

@@ -48,6 +48,7 @@ mod terminal_case;
 mod terminal_groups;
 mod terminal_known;
 mod terminal_matrix;
+mod terminal_models;
 mod terminal_origin;
 mod terminal_snapshots;
 

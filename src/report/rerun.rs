@@ -29,6 +29,9 @@ pub struct Rerun {
     pub policy: Option<String>,
     /// Options that `upfault review` accepts too: the settings file and the snapshot folder.
     pub project: Vec<String>,
+    /// The configuration that `upfault adopt` adopted; null for `upfault run`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopts: Option<String>,
     /// Whether the run used a key for a proxy that was already running. The key itself is never stored.
     pub proxy_key: bool,
     /// The words of the command that repeats an accepting run and accepts the failing cases too. Not stored; empty for other
@@ -41,7 +44,11 @@ impl Rerun {
     /// The words of a shell command that runs this case again, quoted where needed. If findings compare the case
     /// with siblings, the siblings run too.
     pub(super) fn command(&self, case: &CaseReport) -> Vec<String> {
-        let mut words = vec!["upfault".to_owned(), "run".to_owned()];
+        let mut words = vec!["upfault".to_owned()];
+        match &self.adopts {
+            Some(file) => words.extend(["adopt".to_owned(), file.clone()]),
+            None => words.push("run".to_owned()),
+        }
         words.extend(self.paths_of(case));
         words.extend(["--filter".to_owned(), filter(case)]);
         words.extend(self.options.iter().cloned());
@@ -137,11 +144,19 @@ mod tests {
             shard_options: words(&["--allow-inconclusive", "20"]),
             policy: Some("it's ours.yaml".to_owned()),
             project: words(&["--config", "ci/nightly.toml", "--snapshots", "my snaps"]),
+            adopts: None,
             accept_all: Vec::new(),
             proxy_key: true,
         };
         insta::assert_snapshot!(all.command(&case).join(" "), @r#"upfault run 'my llm' limits --filter 'case:limits/rate-limit[azure,stream]' --proxy './my proxies/fake@2' --seed 7 --strict --policy 'it'\''s ours.yaml' --config ci/nightly.toml --snapshots 'my snaps' --proxy-key "${UPFAULT_PROXY_KEY:?}""#);
         insta::assert_snapshot!(all.review(), @"upfault review --config ci/nightly.toml --snapshots 'my snaps'");
+    }
+
+    #[test]
+    fn a_case_of_an_adopted_configuration_runs_again_with_it() {
+        let adopting = Rerun { adopts: Some("my config.yaml".to_owned()), ..Rerun::default() };
+        let command = adopting.command(&failing("limits/rate-limit[azure]@openai/*")).join(" ");
+        insta::assert_snapshot!(command, @"upfault adopt 'my config.yaml' --filter 'case:limits/rate-limit[azure]@openai/*'");
     }
 
     #[test]

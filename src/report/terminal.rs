@@ -18,7 +18,7 @@ use super::{
         select,
     },
     terminal_known::by_issue,
-    terminal_matrix,
+    terminal_matrix, terminal_models,
     terminal_snapshots::show_written,
 };
 use crate::{
@@ -185,6 +185,7 @@ impl<'r> TerminalText<'r> {
         eased(&mut painter, &all)?;
         self.unsteady(&mut painter)?;
         terminal_matrix::smoke(&mut painter, &all, verbose)?;
+        terminal_models::by_model(&mut painter, &all)?;
         // A single inconclusive case has already been shown with its reason.
         if report.summary.inconclusive > 1 {
             let note = "upfault could not decide; the reasons are";

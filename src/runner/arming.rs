@@ -2,9 +2,11 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use indexmap::IndexMap;
+
 use super::{
     case::ReadyCase,
-    case_routes::routes,
+    case_routes::{provider_of, routes},
     control::Control,
     control_cases::RouteKind,
     error::RunError,
@@ -15,7 +17,7 @@ use super::{
 };
 use crate::{
     observation::Identity,
-    scenario::{Case, Transport},
+    scenario::{Case, Provider, Transport},
     upstream::{Armed, Upstream},
 };
 
@@ -39,6 +41,12 @@ pub(super) fn trust(
     Ok(TrustedAuthority { pem: Some(pem), file })
 }
 
+/// The deployments with another provider than that of the case: fallbacks in a user's own configuration.
+fn other_providers(case: &Case) -> IndexMap<String, Provider> {
+    let names = case.scenario.deployments.keys();
+    names.filter_map(|name| Some((name.clone(), provider_of(case, name)?))).collect()
+}
+
 /// Arms the mocks of all cases and control requests, grouped by instance.
 pub(super) fn arm(
     plan: RunPlan,
@@ -52,6 +60,7 @@ pub(super) fn arm(
             identity: identity.clone(),
             combination: case.combination,
             deployments: case.scenario.deployments.clone(),
+            providers: other_providers(&case),
             transport: case.scenario.transport,
             account: case.scenario.account.clone(),
             seed,

@@ -11,12 +11,16 @@ use std::{
 use jiff::Timestamp;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::{case_routes::model, gateway::Gateway, plan};
+use super::{
+    case_routes::{model, provider_of},
+    gateway::Gateway,
+    plan,
+};
 use crate::{
     client::Driver,
     observation::{
-        Arrangement, DeploymentArranged, Exchange, ExchangeOutcome, Identity, Observation, ResponseEnd,
-        StepName, word,
+        Arrangement, DeploymentArranged, Exchange, ExchangeOutcome, Identity, Observation, OwnRetries,
+        ResponseEnd, StepName, word,
     },
     proxy::ProxyRoute,
     scenario::{Case, Step, siblings},
@@ -99,7 +103,8 @@ impl ReadyCase {
         let (epoch, began) = (Instant::now(), Timestamp::now());
         self.armed.begin(epoch);
         let scenario = &self.case.scenario;
-        let limit = plan::deadline(&scenario.proxy, scenario.deployments.values().cloned());
+        let limit = plan::deadline(&scenario.proxy, scenario.deployments.values().cloned())
+            + plan::pauses_of_own(&self.case);
         let run = self.next_run();
         let mut exchanges = Vec::new();
         let mut answered = false;
@@ -153,8 +158,7 @@ impl ReadyCase {
         if let Some(pause) = step.pause {
             tokio::time::sleep(pause).await;
         }
-        let settings = &self.case.scenario.proxy;
-        let model = step.to.as_deref().map(|to| model(settings, &self.identity, to));
+        let model = step.to.as_deref().map(|to| model(&self.case, &self.identity, to));
         let route = self.routes.iter().find(|route| Some(&route.model) == model.as_ref());
         let call = gateway.call(name, self.case.combination, route.unwrap_or(&self.routes[0]), step);
         let deadline = Instant::now() + limit;
@@ -230,7 +234,8 @@ impl ReadyCase {
                 .iter()
                 .map(|(name, turns)| DeploymentArranged {
                     name: name.clone(),
-                    model: model(&scenario.proxy, &self.identity, name),
+                    model: model(&self.case, &self.identity, name),
+                    provider: provider_of(&self.case, name),
                     key: self.identity.key(name),
                     turns: turns.clone(),
                 })
@@ -241,7 +246,10 @@ impl ReadyCase {
             other_looks: self.other_looks.clone(),
             proxy_secrets: gateway.secrets(),
             upstream_addresses: self.armed.hosts(),
-            own_retries: gateway.own_retries(),
+            own_retries: self.case.own.as_ref().map_or_else(
+                || gateway.own_retries(),
+                |own| Some(OwnRetries::of(own.settings.retries, own.settings.retries_vary)),
+            ),
             foreign_addresses: self.foreign_addresses(exchanges),
             caches: gateway.caches(),
             volatile: gateway.volatile(),

@@ -73,6 +73,7 @@ impl Control {
             let identity = Identity { token: case.id.clone() };
             let combination = case.combination;
             let armed = upstream.arm(Armed {
+                providers: indexmap::IndexMap::new(),
                 identity: identity.clone(),
                 combination,
                 deployments: case.scenario.deployments.clone(),
@@ -124,7 +125,9 @@ impl Control {
                     let got = response.describe();
                     let way =
                         if pair.succeeding.routes[0].settings.pass_through { ", passed through" } else { "" };
-                    progress(format!("{api} from {provider}{way}: {kind} fails: {got}"));
+                    let own = pair.succeeding.case.own.as_ref();
+                    let own = own.map(|own| format!("{}: ", own.name)).unwrap_or_default();
+                    progress(format!("{own}{api} from {provider}{way}: {kind} fails: {got}"));
                     let reached_a_mock = pair.succeeding.armed.arrived() > 0;
                     let status = exchange.answer().map(|answer| answer.status);
                     bad = bad.or(Some(FailedWarmUp { got, status, reached_a_mock }));

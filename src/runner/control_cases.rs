@@ -7,28 +7,29 @@ use crate::{
     observation::Identity,
     proxy::ProxyRoute,
     scenario::{
-        Case, Combination, ErrorName, Expect, Level, ProxySettings, Scenario, Step, SuccessReply, Transport,
-        Turn, TurnReply,
+        Case, Combination, ErrorName, Expect, Level, OwnModel, ProxySettings, Scenario, Step, SuccessReply,
+        Transport, Turn, TurnReply,
     },
     upstream::base_url,
 };
 
 /// A kind of route: API, provider, and whether it is a pass-through route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct RouteKind {
     combination: Combination,
     pass_through: bool,
+    own: Option<Arc<OwnModel>>,
 }
 
 impl RouteKind {
     /// The kind of route that a case uses.
     pub(super) fn of(case: &Case) -> Self {
         let combination = Combination { stream: false, ..case.combination };
-        Self { combination, pass_through: case.scenario.proxy.pass_through }
+        Self { combination, pass_through: case.scenario.proxy.pass_through, own: case.own.clone() }
     }
 
     /// Letters and digits that differ for each kind.
-    fn name(self) -> String {
+    fn name(&self) -> String {
         let Combination { api, provider, .. } = self.combination;
         let plain = format!("{api}{provider}").replace(|c: char| !c.is_ascii_alphanumeric(), "");
         plain + if self.pass_through { "passed" } else { "" }
@@ -49,25 +50,27 @@ pub(super) fn static_routes(kinds: &[RouteKind], mocks_at: &str, token: &str) ->
 /// A case that always succeeds and one that always fails, for each kind. Their names depend only on the kind, the group and
 /// the token: a later run of fewer cases finds them in the configuration.
 pub(super) fn cases(group: usize, kinds: &[RouteKind], token: &str) -> Vec<[Case; 2]> {
-    let mut seen: Vec<RouteKind> = Vec::new();
+    let mut seen: Vec<&RouteKind> = Vec::new();
     for kind in kinds {
-        if !seen.contains(kind) {
-            seen.push(*kind);
+        if !seen.contains(&kind) {
+            seen.push(kind);
         }
     }
-    let make = |kind: RouteKind, end: &str, answer: TurnReply| {
-        let identity = Identity { token: format!("control{group}{token}{}{end}", kind.name()) };
+    let make = |i: usize, kind: &RouteKind, end: &str, answer: TurnReply| {
+        // Models of a user's own differ in more than the kind says.
+        let n = if kind.own.is_some() { format!("x{i}x") } else { String::new() };
+        let identity = Identity { token: format!("control{group}{token}{}{n}{end}", kind.name()) };
         case(&identity, kind, Turn { answer, headers: indexmap::IndexMap::new(), faults: Vec::new() })
     };
-    let pair = |kind| {
-        let succeeding = make(kind, "ok", TurnReply::Reply(SuccessReply::Ok));
-        [succeeding, make(kind, "no", TurnReply::Error(ErrorName::Internal))]
+    let pair = |(i, kind): (usize, &RouteKind)| {
+        let succeeding = make(i, kind, "ok", TurnReply::Reply(SuccessReply::Ok));
+        [succeeding, make(i, kind, "no", TurnReply::Error(ErrorName::Internal))]
     };
-    seen.into_iter().map(pair).collect()
+    seen.into_iter().enumerate().map(pair).collect()
 }
 
-fn case(identity: &Identity, kind: RouteKind, turn: Turn) -> Case {
-    let RouteKind { combination, pass_through } = kind;
+fn case(identity: &Identity, kind: &RouteKind, turn: Turn) -> Case {
+    let RouteKind { combination, pass_through, own } = kind.clone();
     let scenario = Scenario {
         id: identity.token.clone(),
         file: String::new(),
@@ -87,5 +90,5 @@ fn case(identity: &Identity, kind: RouteKind, turn: Turn) -> Case {
         except: indexmap::IndexMap::new(),
         known: Vec::new(),
     };
-    Case { id: identity.token.clone(), scenario: Arc::new(scenario), combination }
+    Case { id: identity.token.clone(), scenario: Arc::new(scenario), combination, own }
 }

@@ -21,5 +21,10 @@ pub(super) fn look_identity(seed: u64, case: &str, n: usize) -> Identity {
 
 /// The number of identities that a case needs.
 pub(super) fn looks(case: &Case) -> usize {
-    if case.scenario.proxy.cooldown.is_some() { LOOKS } else { 1 }
+    match &case.own {
+        _ if case.scenario.proxy.cooldown.is_none() => 1,
+        // Every case has the user's cooldown, but hardly any of them starts it.
+        Some(_) => 2,
+        None => LOOKS,
+    }
 }

@@ -104,6 +104,17 @@ pub(super) fn deadline(settings: &ProxySettings, deployments: impl Iterator<Item
         .saturating_add(waits)
 }
 
+/// How much longer an exchange may take on a model of a user's own configuration: its retries may obey a `Retry-After` of
+/// a minute, while scenarios with retries choose a short one.
+pub(super) fn pauses_of_own(case: &Case) -> Duration {
+    let mut turns = case.scenario.deployments.values().flatten();
+    let is_refused = turns.any(|turn| !matches!(turn.answer, TurnReply::Reply(_)));
+    match &case.own {
+        Some(own) if is_refused => Duration::from_secs(60).saturating_mul(own.settings.retries),
+        _ => Duration::ZERO,
+    }
+}
+
 /// An upper limit for the number of events in a streamed reply, including those that faults insert.
 fn events(turn: &Turn) -> u32 {
     let pieces = match &turn.answer {

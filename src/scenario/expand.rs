@@ -7,6 +7,7 @@ use globset::GlobMatcher;
 use super::{
     known::{KnownEntry, id_pattern},
     model::{Case, Combination, Scenario},
+    own_model::OwnModel,
     words::Api,
 };
 
@@ -19,8 +20,37 @@ pub fn expand(scenario: &Arc<Scenario>) -> Vec<Case> {
             id: case_id(&scenario.id, combination),
             scenario: Arc::clone(scenario),
             combination: *combination,
+            own: None,
         })
         .collect()
+}
+
+/// What comes between the id of a case and the model of a user's own configuration with which it runs.
+const OF_MODEL: char = '@';
+
+impl Case {
+    /// Returns the case for a model of a user's own configuration: `limits/rate-limit[azure]@gpt-4o`.
+    pub(crate) fn of_own(&self, own: &Arc<OwnModel>) -> Self {
+        let own = Some(Arc::clone(own));
+        Self { id: id_of(&self.scenario.id, &self.combination, own.as_deref()), own, ..self.clone() }
+    }
+}
+
+/// The name of the model of a user's own configuration in the id of a case.
+pub(crate) fn own_model_of(id: &str) -> Option<&str> {
+    id.split_once(OF_MODEL).map(|(_, model)| model)
+}
+
+/// Whether `id` is the id of a case of this scenario with this combination, with any model.
+pub(super) fn is_id_of(id: &str, scenario: &str, combination: &Combination) -> bool {
+    let rest = id.strip_prefix(case_id(scenario, combination).as_str());
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(OF_MODEL))
+}
+
+/// The id of a case with a model of a user's own configuration, if it has one.
+pub(super) fn id_of(scenario: &str, combination: &Combination, own: Option<&OwnModel>) -> String {
+    let id = case_id(scenario, combination);
+    own.map_or_else(|| id.clone(), |own| format!("{id}{OF_MODEL}{}", own.name))
 }
 
 /// The id of a case, such as `limits/rate-limit[stream]`.

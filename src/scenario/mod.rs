@@ -18,9 +18,11 @@ mod load;
 mod located;
 mod mistake;
 mod model;
+mod own_model;
 mod parse;
 mod proxy_settings;
 mod refit;
+mod retarget;
 #[cfg(test)]
 mod schema;
 mod session;
@@ -48,6 +50,7 @@ pub(crate) use diagnostic::{Label, meant, nearest};
 #[cfg(test)]
 pub(crate) use expand::case_id;
 pub use expand::expand;
+pub(crate) use expand::own_model_of;
 #[cfg(test)]
 pub(crate) use expect::ErrorExpect;
 pub(crate) use expect::{Attempts, EndingExpect, Expect, FinishExpect, StatusPattern, StatusSet};
@@ -65,9 +68,11 @@ pub(crate) use mistake::RequestMistake;
 pub(crate) use model::ReplyEnd;
 pub(crate) use model::Step;
 pub use model::{Case, Combination, Scenario, SuccessReply, Turn, TurnReply};
+pub(crate) use own_model::{OwnDeployment, OwnModel, OwnSettings};
 pub(crate) use parse::parse;
 pub use proxy_settings::ProxySettings;
 pub(crate) use proxy_settings::{Cooldown, ProxySettingRow, Setting};
+pub(crate) use retarget::Retargeting;
 #[cfg(test)]
 pub(crate) use schema::{schema, schema_of, schema_settings};
 pub(crate) use sibling::{Sibling, SiblingKind, kin_by_id, siblings};

@@ -15,6 +15,7 @@ use super::{
     known::KnownEntry,
     leave::Leave,
     mistake::RequestMistake,
+    own_model::OwnModel,
     proxy_settings::ProxySettings,
     words::{Api, ErrorName, Level, Provider, Transport},
 };
@@ -95,6 +96,8 @@ pub struct Case {
     pub scenario: Arc<Scenario>,
     /// The combination of the matrix.
     pub combination: Combination,
+    /// The model of a user's own configuration with which it runs; `None` for a model that upfault configures.
+    pub own: Option<Arc<OwnModel>>,
 }
 
 /// What a deployment does on one attempt.

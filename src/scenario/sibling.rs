@@ -1,7 +1,7 @@
 //! Selects the cases of a scenario that are compared with each other (siblings).
 
 use super::{
-    expand::case_id,
+    expand::{id_of, is_id_of},
     model::{Case, Combination},
     words::Api,
 };
@@ -33,8 +33,8 @@ impl SiblingKind {
 /// How a case differs from its sibling with this id, one of those that [`siblings`] returns. For records
 /// that contain only the ids of siblings.
 pub(crate) fn kin_by_id(scenario: &str, case: Combination, sibling: &str) -> SiblingKind {
-    let plain = case_id(scenario, &Combination { stream: false, ..case });
-    if case.stream && sibling == plain { SiblingKind::Stream } else { SiblingKind::Route }
+    let is_plain = is_id_of(sibling, scenario, &Combination { stream: false, ..case });
+    if case.stream && is_plain { SiblingKind::Stream } else { SiblingKind::Route }
 }
 
 /// A case that another one is compared with.
@@ -57,7 +57,7 @@ pub(crate) fn siblings(case: &Case) -> Vec<Sibling> {
     let route = reference_endpoint(matrix, combination).filter(|other| other.api != combination.api);
     let sibling = |other: &Combination| {
         Some(Sibling {
-            id: case_id(&case.scenario.id, other),
+            id: id_of(&case.scenario.id, other, case.own.as_deref()),
             kin: SiblingKind::between(combination, *other)?,
         })
     };

@@ -20,6 +20,15 @@ impl Scenario {
     }
 }
 
+impl Scenario {
+    /// Whether a proxy with this timeout has to give up an upstream: a case that takes as long as the timeout.
+    pub(crate) fn outlasts(&self, timeout: Duration) -> bool {
+        let faults = self.deployments.values().flatten().flat_map(|turn| &turn.faults);
+        self.steps.iter().all(|step| step.leave.is_none())
+            && faults.map(Fault::silence).any(|silence| silence >= timeout)
+    }
+}
+
 impl Fault {
     /// The longest time for which an upstream with this fault sends nothing; [`Duration::MAX`] if it never sends anything
     /// again.

@@ -150,6 +150,7 @@ impl Exhibit {
         let healthy = Turn { faults: Vec::new(), ..self.turn.clone() };
         let turns = if self.asks_again { vec![self.turn.clone(), healthy] } else { vec![self.turn.clone()] };
         Armed {
+            providers: indexmap::IndexMap::new(),
             identity,
             combination: Combination {
                 api: self.call.api,

@@ -176,6 +176,7 @@ impl ArmedMocks {
     ) -> Result<ArmedMock, NotArmed> {
         let id = identity.token.clone();
         let wants = Armed {
+            providers: indexmap::IndexMap::new(),
             identity: identity.clone(),
             combination: wanted.combination,
             deployments: wanted.deployments.clone(),

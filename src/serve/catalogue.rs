@@ -98,6 +98,7 @@ pub(super) fn open(upstream: &Upstream) -> io::Result<Vec<ArmedCase>> {
     let case = |provider: &Provider| {
         let turns = entries.iter().map(|entry| (entry.name.to_owned(), vec![entry.turn.clone()]));
         upstream.arm_stateless(Armed {
+            providers: indexmap::IndexMap::new(),
             // The token is the first segment of every path.
             identity: Identity { token: provider.as_str().to_owned() },
             combination: Combination { api: Api::OpenaiChat, provider: *provider, stream: false },

@@ -78,7 +78,7 @@ pub(super) fn enter(
     // Computed only if needed: a prepared reply already contains its canaries.
     let canaries = LazyCell::new(|| Canaries::with_stem(&stem));
 
-    let mut plan = match admit(case.combination.provider, asking, || &canaries) {
+    let mut plan = match admit(known.provider, asking, || &canaries) {
         Err((asked, refusal)) => {
             recorder.answers(asked.api, None);
             fault::without_faults(refusal)

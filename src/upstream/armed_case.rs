@@ -74,7 +74,7 @@ impl ArmedCase {
     pub fn base_url(&self, deployment: &str) -> String {
         let known = self.case.deployments.iter().find(|known| known.name == deployment);
         let scheme = known.map_or("http", Deployment::scheme);
-        let provider = self.case.combination.provider;
+        let provider = known.map_or(self.case.combination.provider, |known| known.provider);
         url(scheme, &self.host(deployment), provider, &self.case.identity, deployment)
     }
 

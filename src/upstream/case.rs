@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     observation::Identity,
-    scenario::{Account, Combination, Transport, Turn},
+    scenario::{Account, Combination, Provider, Transport, Turn},
 };
 
 /// The description of a case for the mock.
@@ -33,6 +33,8 @@ pub struct Armed {
     /// The turns of each deployment. The last turn repeats. A deployment without turns sends successful
     /// responses.
     pub deployments: Arc<IndexMap<String, Vec<Turn>>>,
+    /// The providers of deployments for which the mock simulates another one.
+    pub providers: IndexMap<String, Provider>,
     /// The transport of the deployments.
     pub transport: Transport,
     /// The account that the keys belong to. Without one, all requests are allowed.
@@ -83,10 +85,13 @@ impl MockCase {
         ports: &mut OwnPorts,
         stop: CancellationToken,
     ) -> io::Result<Self> {
-        let Armed { identity, combination, deployments: turns, transport, account, seed } = armed;
+        let Armed { identity, combination, deployments: turns, providers, transport, account, seed } = armed;
         let places = turns
             .iter()
-            .map(|(name, turns)| Deployment::new(name.clone(), turns, transport, ports))
+            .map(|(name, turns)| {
+                let provider = providers.get(name).copied().unwrap_or(combination.provider);
+                Deployment::new(name.clone(), provider, turns, transport, ports)
+            })
             .collect::<io::Result<Box<[_]>>>()?;
         let run = RwLock::new(RunState::Waiting(EarlierRuns::none(places.len())));
         let stop = Arc::new(stop);

@@ -3,10 +3,12 @@
 use std::io;
 
 use super::deployment_port::{OwnPort, PortBehaviour};
-use crate::scenario::{ConnectionFault, Fault, FaultStage, Transport, Turn};
+use crate::scenario::{ConnectionFault, Fault, FaultStage, Provider, Transport, Turn};
 
 pub(super) struct Deployment {
     pub(super) name: String,
+    /// The provider that the mock simulates.
+    pub(super) provider: Provider,
     pub(super) transport: Transport,
     /// Its own port, if its faults affect connections before a request is read, if its replies are large, or if it does
     /// not use plain HTTP/1.1.
@@ -22,6 +24,7 @@ impl Deployment {
     /// `ports` provides the port if the deployment needs its own.
     pub(super) fn new(
         name: String,
+        provider: Provider,
         turns: &[Turn],
         transport: Transport,
         ports: &mut OwnPorts,
@@ -31,7 +34,7 @@ impl Deployment {
         let own = own_port(turns, transport)
             .map(|behaviour| OwnPort::hold(behaviour, ports.next()?))
             .transpose()?;
-        Ok(Self { name, transport, own, unresolvable, one_request_each })
+        Ok(Self { name, provider, transport, own, unresolvable, one_request_each })
     }
 
     pub(super) fn scheme(&self) -> &'static str {

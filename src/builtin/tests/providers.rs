@@ -31,6 +31,7 @@ fn route(api: Api, provider: Provider) -> ProxyRoute {
         fallbacks: vec![],
         settings: ProxySettings::default(),
         group: "case".into(),
+        own: serde_json::Value::Null,
     }
 }
 

@@ -264,6 +264,7 @@ impl Setup {
             fallbacks: vec![],
             settings: settings.clone(),
             group: "case".into(),
+            own: serde_json::Value::Null,
         };
         let mut first = route("main", if self.refuse { &refusing } else { &main.address });
         first.provider = self.provider;

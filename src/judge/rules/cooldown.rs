@@ -98,6 +98,11 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
+/// The outcome of an attempt at any time of the case.
+fn outcome_of(facts: &Facts<'_>, attempt: &Attempt) -> AttemptOutcome {
+    AttemptOutcome::of(attempt, facts.arrangement.combination_of(&attempt.deployment))
+}
+
 /// Whether the provider is beyond dispute in trouble: 429, 5xx, a cut connection, silence.
 fn is_trouble(result: &AttemptOutcome) -> bool {
     match result {
@@ -125,7 +130,7 @@ fn cooldown_started_by<'a>(facts: &Facts<'a>, deployment: &str, after: u32) -> O
             && !facts.ended_by_leaving(attempt)
     });
     for attempt in known {
-        if is_trouble(&AttemptOutcome::of(attempt, facts.arrangement.combination)) {
+        if is_trouble(&outcome_of(facts, attempt)) {
             failures += 1;
             if failures >= after {
                 last = Some(attempt);
@@ -153,7 +158,7 @@ fn honoured(facts: &Facts<'_>) -> Option<RuleOutcome> {
             .map(|(attempt, _)| *attempt)
             .find(|attempt| attempt.deployment == name && gap_ms(attempt) < lasting_ms);
         if let Some(attempt) = too_early {
-            let result = AttemptOutcome::of(failure, facts.arrangement.combination);
+            let result = outcome_of(facts, failure);
             return RuleOutcome::broken(
                 format!(
                     "no request to {name} for {} after {after} failure(s), the last of them #{}",
@@ -182,7 +187,7 @@ fn ends(facts: &Facts<'_>) -> Option<RuleOutcome> {
     }
     let earlier = |attempt: &&Attempt| attempt.deployment == first && attempt.at_ms < facts.exchange.sent_ms;
     let last = facts.all_attempts.iter().rfind(earlier)?;
-    let result = AttemptOutcome::of(last, facts.arrangement.combination);
+    let result = outcome_of(facts, last);
     // The provider may have asked for a longer wait than the cooldown.
     let over_ms = facts.all_attempts.iter().filter(earlier).try_fold(0.0, |over: f64, attempt| {
         let asked = wait_ms(attempt, facts.began).unwrap_or(0.0);
@@ -211,7 +216,7 @@ fn spares_others(facts: &Facts<'_>) -> Option<RuleOutcome> {
     }
     let earlier = facts.all_attempts.iter().filter(|attempt| attempt.at_ms < facts.exchange.sent_ms);
     let failed: Vec<(&Attempt, AttemptOutcome)> = earlier
-        .map(|attempt| (attempt, AttemptOutcome::of(attempt, facts.arrangement.combination)))
+        .map(|attempt| (attempt, outcome_of(facts, attempt)))
         .filter(|(_, result)| !result.is_success())
         .collect();
     let is_well = |member: &&String| failed.iter().all(|(attempt, _)| attempt.deployment != **member);
@@ -234,7 +239,7 @@ fn not_for_bad_requests(facts: &Facts<'_>) -> Option<RuleOutcome> {
         .all_attempts
         .iter()
         .filter(|attempt| attempt.at_ms < facts.exchange.sent_ms)
-        .map(|attempt| (attempt, AttemptOutcome::of(attempt, facts.arrangement.combination)))
+        .map(|attempt| (attempt, outcome_of(facts, attempt)))
         .collect();
     let only_bad_requests = earlier.iter().all(|(_, result)| result.is_success() || is_bad_request(result));
     let (last, result) =
@@ -258,7 +263,7 @@ fn refused_after<'a>(facts: &Facts<'a>) -> Option<Vec<(&'a Attempt, AttemptOutco
         attempt.end_ms.is_some_and(|end| end <= facts.exchange.sent_ms) && !facts.ended_by_leaving(attempt)
     });
     let mut failures: Vec<(&Attempt, AttemptOutcome)> =
-        known.map(|attempt| (attempt, AttemptOutcome::of(attempt, facts.arrangement.combination))).collect();
+        known.map(|attempt| (attempt, outcome_of(facts, attempt))).collect();
     if let Some(last) = failures.iter().rposition(|(_, result)| result.is_success()) {
         failures.drain(..=last);
     }

@@ -108,6 +108,7 @@ impl ObservationBuilder {
     fn deploy(&mut self, name: &str) {
         let identity = &self.observation.arrangement.identity;
         let deployment = DeploymentArranged {
+            provider: None,
             name: name.to_owned(),
             model: identity.model(name),
             key: identity.key(name),

@@ -28,6 +28,7 @@ pub(crate) fn sample() -> Observation {
             level: Level::Required,
             proxy: ProxySettings::default(),
             deployments: vec![DeploymentArranged {
+                provider: None,
                 name: "primary".to_owned(),
                 model: identity.model("primary"),
                 key: identity.key("primary"),

@@ -53,6 +53,7 @@ async fn a_base_url_may_be_that_of_a_model_with_an_appended_verb() {
     let deployments = Arc::new([("main".into(), vec![ok(vec![])])].into());
     let case = upstream
         .arm(Armed {
+            providers: indexmap::IndexMap::new(),
             identity,
             combination,
             deployments,
@@ -74,6 +75,7 @@ async fn an_account_refuses_without_a_turn_and_is_reset_by_a_new_run_and_by_heal
     let account = Account { requests_per_minute: Some(2), keys: Some(Keys::default()), ..Account::default() };
     let case = upstream
         .arm(Armed {
+            providers: indexmap::IndexMap::new(),
             identity: Identity { token: "tok".into() },
             combination,
             deployments: Arc::new(

@@ -83,6 +83,7 @@ async fn a_wrong_checksum_breaks_a_stream_whose_http_is_complete() {
     let fault = Fault::EventStream(EventStreamFault::BadMessageCrc { at: Point::AfterEvents(2) });
     let case = upstream
         .arm(Armed {
+            providers: indexmap::IndexMap::new(),
             identity: Identity { token: "tok".into() },
             combination: Combination { api: Api::BedrockConverse, provider: Provider::Bedrock, stream: true },
             deployments: Arc::new([("main".into(), vec![ok(vec![fault])])].into()),

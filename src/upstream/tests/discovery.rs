@@ -50,6 +50,7 @@ async fn an_unknown_model_and_other_methods_are_attempts() {
 async fn mocks_for_unknown_clients_answer_with_their_turns() {
     let upstream = Upstream::start().await.unwrap();
     let armed = Armed {
+        providers: indexmap::IndexMap::new(),
         identity: Identity { token: "tok".into() },
         combination: Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false },
         deployments: Arc::new([("main".into(), vec![ok(vec![])])].into()),

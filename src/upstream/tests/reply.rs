@@ -251,6 +251,7 @@ async fn a_token_cannot_be_armed_twice() {
     let upstream = Upstream::start().await.unwrap();
     let first = arm(&upstream, "tok", vec![]);
     let armed = || Armed {
+        providers: indexmap::IndexMap::new(),
         identity: Identity { token: "tok".into() },
         combination: Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false },
         deployments: Arc::default(),

@@ -19,7 +19,15 @@ fn arm(upstream: &Upstream, bounds: LedgerBounds) -> ArmedCase {
     let (transport, account, seed) = (Transport::Plain, None, 1);
     upstream
         .arm_within(
-            Armed { identity, combination, deployments, transport, account, seed },
+            Armed {
+                identity,
+                combination,
+                deployments,
+                providers: indexmap::IndexMap::new(),
+                transport,
+                account,
+                seed,
+            },
             bounds,
             &mut OwnPorts::Free,
         )

@@ -36,6 +36,7 @@ pub(super) fn arm_over(
     let identity = Identity { token: token.into() };
     upstream
         .arm(Armed {
+            providers: indexmap::IndexMap::new(),
             identity,
             combination,
             deployments: Arc::new([("main".into(), turns)].into()),
