@@ -177,9 +177,10 @@ mod tests {
     fn wildcards() {
         insta::assert_snapshot!(example("wildcard.yaml"), @"
         wildcard.yaml: 4 of 5 models can be tested with litellm 1.102.4
-          openai/*     openai     0 cases, timeout 8s, 0 retries; as well as *
-          anthropic/*  anthropic  0 cases, timeout 8s, 0 retries
-          groq/*       groq       0 cases, timeout 8s, 0 retries
+          openai/*     openai     0 cases, timeout 8s, 0 retries, cooldown 5s; as well
+                                  as *
+          anthropic/*  anthropic  0 cases, timeout 8s, 0 retries, cooldown 5s
+          groq/*       groq       0 cases, timeout 8s, 0 retries, cooldown 5s
 
         Not tested:
           vertex_ai/* (line 15)
@@ -196,7 +197,7 @@ mod tests {
     fn guardrails() {
         insta::assert_snapshot!(example("guardrails.yaml"), @"
         guardrails.yaml: 1 of 2 models can be tested with litellm 1.102.4
-          claude  anthropic  0 cases, timeout 10s (streams 5s), 0 retries
+          claude  anthropic  0 cases, timeout 10s (streams 5s), 0 retries, cooldown 5s
 
         Not tested:
           fake (line 9)
@@ -216,9 +217,9 @@ mod tests {
     fn a_cache_and_callbacks() {
         insta::assert_snapshot!(example("caching.yaml"), @"
         caching.yaml: 3 of 3 models can be tested with litellm 1.102.4
-          gpt-4o         openai   0 cases, timeout 10m, 2 retries
-          mistral-small  mistral  0 cases, timeout 12s, 2 retries
-          embeddings     openai   0 cases, timeout 1h 40m, 2 retries
+          gpt-4o         openai   0 cases, timeout 10m, 2 retries, cooldown 5s
+          mistral-small  mistral  0 cases, timeout 12s, 2 retries, cooldown 5s
+          embeddings     openai   0 cases, timeout 1h 40m, 2 retries, cooldown 5s
 
         Not used, or changed:
           general_settings.master_key

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     adopt_document::{AdoptDocument, AdoptedSettingsDocument, ExclusionDocument, KindDocument},
     adopted_settings::{member, strip_variables},
+    error::did_you_mean,
 };
 use crate::{
     provider,
@@ -125,7 +126,11 @@ impl ModelReader<'_> {
                 first.map(|provider| (provider, model)).ok_or_else(|| "no provider is known".to_owned())
             }
             _ if prefix.is_empty() => Err(format!("upfault does not know which provider serves `{model}`")),
-            _ => Err(format!("upfault does not simulate the provider `{prefix}`")),
+            _ => {
+                let known = document.providers.keys().chain(document.unknown_providers.keys());
+                let hint = did_you_mean(prefix, known.map(String::as_str));
+                Err(format!("upfault does not simulate the provider `{prefix}`{hint}"))
+            }
         }
     }
 

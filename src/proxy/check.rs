@@ -284,7 +284,7 @@ mod tests {
     #[test]
     fn an_unknown_key_is_shown_with_its_place() {
         insta::assert_snapshot!(with("instal: []"), @"
-        proxy.yaml:3:1: unknown field `instal`, expected one of name, summary, homepage, language, version, versions, apis, upstream, lacks, settings, without, needs, install, install_help, releases, files, launch, ready, auth, paths, request, pass_through, caches, volatile, variants, keeps, container, repro; did you mean `install`?
+        proxy.yaml:3:1: unknown field `instal`, expected one of name, summary, homepage, language, version, versions, apis, upstream, lacks, settings, without, needs, install, install_help, releases, files, launch, ready, auth, paths, request, pass_through, caches, volatile, variants, keeps, container, adopt, repro; did you mean `install`?
           |
         3 | instal: []
           | ^

@@ -60,7 +60,31 @@ fn adopt(stage: &Stage, more: &[&str]) -> CliOutput {
 #[test]
 fn a_dry_run_says_what_is_tested_and_what_is_not() {
     let stage = stage();
-    insta::assert_snapshot!(adopt(&stage, &["--dry-run"]).code(0).out, @"");
+    insta::assert_snapshot!(adopt(&stage, &["--dry-run"]).code(0).out, @"
+    config.yaml: 3 of 6 models can be tested with fake
+      first  openai  6 cases, timeout 5s, 0 retries; as well as second
+      slow   openai  4 cases (2 skipped), timeout 15m, 0 retries
+
+    Not tested:
+      elsewhere (line 8)
+          `far`: upfault does not simulate it
+      unheard (line 10)
+          upfault does not simulate the provider `never`
+      canned (line 12)
+          `canned`: it answers itself
+
+    Not used, or changed:
+      database
+          no database is started
+      reports_to: collector
+          it is a service outside
+      first: with.color
+          it reads COLOR, which has no value (`--set COLOR=VALUE`)
+
+    Skipped:
+      2 cases
+          it waits for your timeout: 15m 1s with 15m (`--patience 15m1s` runs it)
+    ");
     let all = adopt(&stage, &["--dry-run", "--all", "--set", "COLOR=red"]).code(0);
     all.out_has(&["  second  openai  "]);
 }
@@ -98,7 +122,7 @@ fn a_case_is_judged_by_the_settings_of_the_user() {
     let report = Report::read(&stage.path("report.json")).unwrap();
     let case = |id: &str| report.cases.iter().find(|case| case.id == id).unwrap();
     let late = case("t/late@slow");
-    insta::assert_snapshot!(late.reason.as_deref().unwrap_or_default(), @"");
+    insta::assert_snapshot!(late.reason.as_deref().unwrap_or_default(), @"it waits for your timeout: 15m 1s with 15m (`--patience 15m1s` runs it)");
     let seen = case("t/late@first").observation.as_ref().unwrap();
     assert_eq!(seen.arrangement.proxy.timeout.as_secs(), 5);
     assert!(seen.arrangement.own_retries.is_some());
@@ -106,16 +130,21 @@ fn a_case_is_judged_by_the_settings_of_the_user() {
 
 #[test]
 fn a_failing_case_names_the_model_and_the_command_that_repeats_it() {
-    let stage = stage();
-    let definition = stage.read("honest/proxy.yaml");
-    // The fake proxy looks for another key than the one that callers send.
-    stage.write(
-        "honest/proxy.yaml",
-        &definition.replace("auth: {bearer: \"{{ proxy_key }}\"}", "auth: {bearer: wrong}"),
-    );
-    let failed = adopt(&stage, &["--filter", "case:t/plain@first"]);
-    assert_eq!(failed.code, Some(3), "{}{}", failed.out, failed.err);
-    stage.upfault(&["run", "--rerun-failed", "report.json"]).code(2);
+    let stage = stage().fake("underlong");
+    let definition = stage.read("underlong/proxy.yaml");
+    stage.write("underlong/proxy.yaml", &(definition + ADOPT));
+    let args = ["adopt", "config.yaml", "--proxy", "./underlong", "--filter", "case:t/plain@first"];
+    let failed = stage.upfault(&[&args[..], &["--report", "json=report.json"]].concat()).code(1);
+    failed.out_has(&[
+        "YOUR MODELS",
+        "  first (openai)  1 fail",
+        "× broken: ",
+        "upfault adopt config.yaml --filter case:t/plain@first --proxy ./underlong --patience 2m",
+    ]);
+    stage
+        .upfault(&["run", "--rerun-failed", "report.json"])
+        .code(2)
+        .err_has(&["report.json is a report of `upfault adopt config.yaml`", "help: "]);
 }
 
 #[test]
@@ -127,14 +156,38 @@ fn mistakes_in_the_configuration_are_shown_with_their_place_and_the_next_step() 
         assert!(printed.out.is_empty(), "{}", printed.out);
         printed.err
     };
-    insta::assert_snapshot!(failing("models:\n  - name: [a\n"), @"");
-    insta::assert_snapshot!(failing("wait: 5\n"), @"");
-    insta::assert_snapshot!(failing("models:\n  - name: a\n    with: {model: fra/one}\n"), @"");
+    insta::assert_snapshot!(failing("models:\n  - name: [a\n"), @"
+    error: config.yaml:2:11: unclosed bracket '['
+      |
+    2 |   - name: [a
+      |           ^
+    ");
+    insta::assert_snapshot!(failing("wait: 5\n"), @"
+    error: config.yaml:1:1: there is no `models`, so there is no model to test
+      |
+    1 | wait: 5
+      | ^
+    help: `upfault run --config-overlay config.yaml` tests settings without models
+    ");
+    insta::assert_snapshot!(failing("models:\n  - name: a\n    with: {model: fra/one}\n"), @"
+    error: config.yaml:2:3: `a` cannot be tested: upfault does not simulate the provider `fra`; did you mean `far`?
+      |
+    2 |   - name: a
+      |   ^
+    help: upfault simulates the providers open
+    ");
     let only = |args: &[&str]| stage.upfault(&[&["adopt", "config.yaml"], args].concat()).code(2).err;
-    insta::assert_snapshot!(only(&["--proxy", "builtin"]), @"");
-    insta::assert_snapshot!(only(&["--proxy", "nginx"]), @"");
+    insta::assert_snapshot!(only(&["--proxy", "builtin"]), @"
+    error: builtin has no configuration
+    help: `--proxy litellm` adopts a configuration of LiteLLM
+    ");
+    insta::assert_snapshot!(only(&["--proxy", "nginx"]), @"
+    error: the definition of nginx does not say how to adopt a configuration (`adopt` in (bundled) nginx/proxy.yaml)
+    help: `--proxy litellm` adopts one of LiteLLM; `upfault run --proxy nginx` tests the proxy with models of upfault
+    ");
     stage.write("config.yaml", CONFIG);
-    insta::assert_snapshot!(only(&["--proxy", "./honest", "--filter", "nothing/*"]), @"");
+    let none = only(&["--proxy", "./honest", "--filter", "nothing/*"]);
+    assert!(none.contains("no case matches `nothing/*`") && none.contains("'*@MODEL'"), "{none}");
     let missing = stage.upfault(&["adopt", "missing.yaml", "--proxy", "./honest"]).code(2);
     missing.err_has(&["cannot read missing.yaml", "help: "]);
 }
