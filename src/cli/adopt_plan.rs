@@ -19,7 +19,7 @@ pub(super) fn describe(
 ) -> String {
     let mut skipped: IndexMap<String, usize> = IndexMap::new();
     let mut text = String::new();
-    let tested = adoption.models.iter().map(|model| 1 + model.stands_for.len()).sum::<usize>();
+    let tested = adoption.models.iter().map(|model| 1 + model.alike.len()).sum::<usize>();
     let all = tested + adoption.refused.len();
     let _ = writeln!(
         text,
@@ -31,7 +31,7 @@ pub(super) fn describe(
     let width = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or_default();
     let name = width(&mut adoption.models.iter().map(|model| model.own.name.chars().count()));
     let provider = width(&mut adoption.models.iter().map(|model| model.own.main.provider.as_str().len()));
-    for AdoptedModel { own, stands_for } in &adoption.models {
+    for AdoptedModel { own, alike } in &adoption.models {
         let of_it = cases.iter().filter(|case| case.own.as_deref() == Some(own));
         let (mut runs, mut not) = (0, 0);
         for case in of_it {
@@ -52,8 +52,8 @@ pub(super) fn describe(
             let providers: Vec<&str> = own.fallbacks.iter().map(|one| one.provider.as_str()).collect();
             let _ = write!(about, ", fallback {}", providers.join(" then "));
         }
-        if !stands_for.is_empty() {
-            let _ = write!(about, "; as well as {}", stands_for.join(", "));
+        if !alike.is_empty() {
+            let _ = write!(about, "; as well as {}", alike.join(", "));
         }
         let _ = writeln!(text, "  {:name$}  {:provider$}  {about}", own.name, own.main.provider.as_str());
     }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::document::Pattern;
+use super::pattern::Pattern;
 use crate::scenario::{Api, Provider};
 
 /// How a configuration that a user wrote for the proxy is read, and what of it a run changes. A path `a.b` is the member
@@ -17,7 +17,7 @@ use crate::scenario::{Api, Provider};
 pub(super) struct AdoptDocument {
     /// Where the models are.
     pub(super) models: ModelsDocument,
-    /// Providers by what comes before the slash in the name of a model. The first one stands for all where a deployment
+    /// Providers by what comes before the slash in the name of a model. The first one is tested if a deployment
     /// serves any model.
     pub(super) providers: IndexMap<String, Provider>,
     /// Prefixes whose provider upfault does not simulate, each with the reason.
@@ -75,7 +75,7 @@ pub(super) struct ModelsDocument {
     pub(super) provider: Option<String>,
     /// The member with the kind of the model, as a path.
     pub(super) mode: Option<String>,
-    /// What stands for any name.
+    /// What means any name.
     pub(super) any: Option<String>,
 }
 

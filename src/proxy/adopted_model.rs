@@ -120,7 +120,7 @@ impl ModelReader<'_> {
             return Ok((row.provider, model));
         }
         match any {
-            // Any model of any provider: the first provider stands for all.
+            // Any model of any provider: the first provider is tested.
             Some(any) if model == any => {
                 let first = document.providers.values().next().copied();
                 first.map(|provider| (provider, model)).ok_or_else(|| "no provider is known".to_owned())

@@ -35,7 +35,7 @@ pub(crate) struct AdoptedModel {
     /// The model.
     pub(crate) own: Arc<OwnModel>,
     /// The models that differ from it in nothing that matters when the provider fails.
-    pub(crate) stands_for: Vec<String>,
+    pub(crate) alike: Vec<String>,
 }
 
 /// A model that cannot be tested.
@@ -217,12 +217,12 @@ fn grouped(read: Vec<ReadModel>, all: bool) -> Vec<AdoptedModel> {
 /// Gives models with the same name numbers, so that each has a name of its own: `gpt-4o`, `gpt-4o#2`.
 fn numbered(read: Vec<(ReadModel, Vec<String>)>) -> Vec<AdoptedModel> {
     let mut models: Vec<AdoptedModel> = Vec::new();
-    for (ReadModel { mut own, .. }, stands_for) in read {
+    for (ReadModel { mut own, .. }, alike) in read {
         let earlier = models.iter().filter(|model| base(&model.own.name) == own.name).count();
         if earlier > 0 {
             own.name = format!("{}#{}", own.name, earlier + 1);
         }
-        models.push(AdoptedModel { own: Arc::new(own), stands_for });
+        models.push(AdoptedModel { own: Arc::new(own), alike });
     }
     models
 }
@@ -336,7 +336,7 @@ mod tests {
             let litellm = Definition::find("litellm", folder.path()).unwrap();
             let options = AdoptOptions { all, ..OPTIONS };
             let models = litellm.adopt(&path, "c", &options).unwrap().1.models;
-            let shown = models.iter().map(|model| format!("{} {:?}", model.own.name, model.stands_for));
+            let shown = models.iter().map(|model| format!("{} {:?}", model.own.name, model.alike));
             shown.collect::<Vec<_>>().join(", ")
         };
         insta::assert_snapshot!(names(false), @r#"a ["b"], a#2 [], c []"#);

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use regex::Regex;
 #[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de::Error};
@@ -11,6 +10,7 @@ use serde_saphyr::Spanned;
 
 use super::{
     adopt_document::AdoptDocument,
+    pattern::Pattern,
     text::{LaunchWord, Text},
     variant::VariantDocument,
 };
@@ -291,27 +291,6 @@ pub(super) struct ReadyDocument {
 
 fn any_success() -> StatusSet {
     StatusSet(vec![StatusPattern::Class(2)])
-}
-
-/// A regular expression, in the syntax of the `regex` crate.
-#[derive(Debug, Clone)]
-#[cfg_attr(test, derive(JsonSchema))]
-pub(super) struct Pattern(#[cfg_attr(test, schemars(with = "String"))] pub(super) Regex);
-
-impl Pattern {
-    /// Whether it finds the port that a proxy has chosen itself.
-    pub(super) fn names_port(&self) -> bool {
-        self.0.capture_names().flatten().any(|name| name == "port")
-    }
-}
-
-impl<'de> Deserialize<'de> for Pattern {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Regex::new(&text)
-            .map(Self)
-            .map_err(|error| D::Error::custom(format!("`{text}` is not a pattern: {error}")))
-    }
 }
 
 fn a_minute() -> Duration {

@@ -30,6 +30,7 @@ mod log;
 mod mode;
 mod overlay;
 mod own_fit;
+mod pattern;
 mod port;
 mod process;
 mod ready;

@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::document::{Pattern, ReadyDocument};
+use super::{document::ReadyDocument, pattern::Pattern};
 
 /// The interval between two checks.
 pub(super) const EVERY: Duration = Duration::from_millis(100);

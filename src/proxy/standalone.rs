@@ -5,9 +5,9 @@ use std::{net::Ipv4Addr, path::PathBuf};
 use super::{
     definition::Definition,
     doctor,
-    document::Pattern,
     error::ProxyError,
     install::Installed,
+    pattern::Pattern,
     render::RenderContext,
     route::{InstanceSettings, ProxyRoute},
     service::ServicePlaces,

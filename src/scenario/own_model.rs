@@ -20,7 +20,7 @@ pub struct OwnModel {
     pub fallbacks: Vec<OwnDeployment>,
     /// The APIs with which callers can use it.
     pub apis: Vec<Api>,
-    /// What follows the name of a case's model in requests: `/gpt-4o` if `*` in the user's name stands for any model;
+    /// What follows the name of a case's model in requests: `/gpt-4o` if `*` in the user's name means any model;
     /// empty otherwise.
     pub suffix: String,
     /// The settings of the proxy for this model.
