@@ -49,7 +49,6 @@ pub(super) async fn record(
     let (proxy, version) = (settings.proxy.name(), settings.proxy.version());
     let origin = SnapshotOrigin::of_this_run(&proxy, version.as_deref());
     finished.accepted = settings.store.accepts().then(Vec::new);
-    let is_recorded = !by_scenario.is_empty();
     for (id, places) in by_scenario {
         let Some(case) = scenarios.get(&id) else { continue };
         let spool = snapshots.lock().unwrap_or_else(PoisonError::into_inner);
@@ -65,7 +64,7 @@ pub(super) async fn record(
         };
         write_snapshot(settings, &id, &file, &verdicts, finished)?;
     }
-    if is_recorded && settings.store.accepts() {
+    if finished.confirmed > 0 || finished.accepted.as_ref().is_some_and(|files| !files.is_empty()) {
         note_acceptance(settings)?;
     }
     Ok(died)

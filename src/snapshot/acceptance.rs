@@ -1,4 +1,4 @@
-//! When the snapshots in a folder were accepted: the file `accepted.yaml` in it.
+//! When the snapshots in a folder were accepted: the file `accepted.toml` in it.
 
 use std::{fs, io, path::Path};
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::atomic::write_atomically;
 
 /// The name of the file.
-const FILE: &str = "accepted.yaml";
+const FILE: &str = "accepted.toml";
 
 /// When, and with what, the snapshots of a proxy were accepted, or why there are none. `upfault run --accept` writes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -38,7 +38,7 @@ impl Acceptance {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other?,
         };
-        serde_saphyr::from_str(&text).map(Some).map_err(io::Error::other)
+        toml::from_str(&text).map(Some).map_err(io::Error::other)
     }
 
     /// Replaces the file in a snapshot folder.
@@ -52,10 +52,10 @@ impl Acceptance {
 
     fn text(&self) -> String {
         let quoted = |text: &str| serde_json::Value::from(text).to_string();
-        let not_run = self.not_run.iter().map(|reason| format!("not_run: {}\n", quoted(reason)));
+        let not_run = self.not_run.iter().map(|reason| format!("not_run = {}\n", quoted(reason)));
         format!(
             "# Written by `upfault run --accept`: the last run that accepted snapshots in this folder.\n\
-             accepted: {}\nproxy: {}\nupfault: {}\nseed: {}\npolicy: {}\n{}",
+             accepted = {}\nproxy = {}\nupfault = {}\nseed = {}\npolicy = {}\n{}",
             quoted(&self.accepted),
             quoted(&self.proxy),
             quoted(&self.upfault),
@@ -90,13 +90,13 @@ mod tests {
     fn a_reason_is_enough_but_other_keys_are_mistakes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE);
-        fs::write(&path, "not_run: it cannot be installed here\n").unwrap();
+        fs::write(&path, "not_run = 'it cannot be installed here'\n").unwrap();
         let read = Acceptance::read(folder.path()).unwrap().unwrap();
         assert_eq!(
             (read.not_run.as_deref(), read.accepted.as_str()),
             (Some("it cannot be installed here"), "")
         );
-        fs::write(&path, "reason: x\n").unwrap();
+        fs::write(&path, "reason = 'x'\n").unwrap();
         assert!(Acceptance::read(folder.path()).is_err());
     }
 }
