@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use sha2::{Digest, Sha256};
 
 use super::{
-    definition::Definition, document::Pattern, error::ProxyError, render::RenderContext, route::ProxyRoute,
+    definition::Definition, error::ProxyError, pattern::Pattern, render::RenderContext, route::ProxyRoute,
     source::hex, template,
 };
 
