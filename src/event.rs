@@ -144,7 +144,7 @@ pub struct RunTimes {
     pub repeated: usize,
     /// Milliseconds that these repetitions took, added up.
     pub repeated_ms: f64,
-    /// Milliseconds of CPU time that the processes of the proxy used on all cores; null if the system does not tell.
+    /// Milliseconds of CPU time that the processes of the proxy used on all cores; null if the system does not say it.
     pub proxy_cpu_ms: Option<f64>,
 }
 

@@ -164,7 +164,7 @@ impl Usage {
             tokens: window(&self.tokens, standard.tokens),
             used_up,
             requested,
-            retry_after: told(wait),
+            retry_after: reported(wait),
         }
     }
 }
@@ -210,14 +210,14 @@ impl Bucket {
         LimitWindow {
             limit: self.per_minute,
             remaining: self.sixtieths / 60,
-            reset: told(missing.div_ceil(self.per_minute)),
+            reset: reported(missing.div_ceil(self.per_minute)),
         }
     }
 }
 
-/// The time that the provider tells for a wait of this many seconds: a longer one is rounded up to tens of seconds, so
+/// The time that the provider reports for a wait of this many seconds: a longer one is rounded up to tens of seconds, so
 /// that a slow proxy gets the same value as a fast one.
-fn told(seconds: u64) -> Duration {
+fn reported(seconds: u64) -> Duration {
     const EXACT: u64 = 10;
     Duration::from_secs(if seconds > EXACT { seconds.next_multiple_of(EXACT) } else { seconds })
 }

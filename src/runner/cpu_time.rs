@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The CPU time of all processes that upfault started and that have ended, and of those that they started and waited
-/// for; `None` if the system does not tell.
+/// for; `None` if the system does not say it.
 #[cfg(unix)]
 pub(super) fn cpu_of_ended_processes() -> Option<Duration> {
     use nix::sys::resource::{UsageWho, getrusage};
@@ -14,7 +14,7 @@ pub(super) fn cpu_of_ended_processes() -> Option<Duration> {
     Some(Duration::from_micros(micros))
 }
 
-/// The CPU time of all processes that upfault started; `None` because only Unix tells.
+/// The CPU time of all processes that upfault started; `None` because only Unix says it.
 #[cfg(not(unix))]
 pub(super) fn cpu_of_ended_processes() -> Option<Duration> {
     None
