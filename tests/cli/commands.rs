@@ -204,7 +204,7 @@ fn proxies_are_listed_shown_and_checked_without_installing_anything() {
     let stage = Stage::small().fake("honest");
     stage.upfault(&["proxy", "list"]).code(0).out_has(&["builtin ", "litellm ", "builtin:rate-limit-as-500"]);
     stage.upfault(&["proxy", "show", "litellm"]).code(0).out_has(&[
-        "litellm 1.102.4",
+        "litellm 1.110.2",
         "openai/chat",
         "does not serve vertex: it exchanges",
         "will be installed in",
@@ -214,7 +214,7 @@ fn proxies_are_listed_shown_and_checked_without_installing_anything() {
     // The code is 0 if uv is installed on this machine, else 3.
     let printed = stage.upfault(&["proxy", "doctor", "litellm"]);
     assert!(matches!(printed.code, Some(0 | 3)), "{printed:?}");
-    printed.out_has(&["litellm 1.102.4", "uv", "cache folder", "not installed yet"]);
+    printed.out_has(&["litellm 1.110.2", "uv", "cache folder", "not installed yet"]);
     stage.upfault(&["proxy", "doctor", "./honest"]).code(0).out_has(&["ok   sh"]);
     assert!(!stage.path("cache/proxies").exists(), "these commands install nothing");
 }

@@ -51,7 +51,7 @@ fn existing_files_are_kept_unless_the_user_forces_it() {
 fn a_proxy_without_a_bundled_baseline_gets_none_and_the_next_step() {
     let stage = Stage::new().scenario("t/plain", PLAIN).fake("honest");
     for (spec, parts) in [
-        ("litellm@1.90.7", &["no baseline of litellm 1.90.7: the bundled one is of litellm 1."][..]),
+        ("litellm@1.90.7", &["no baseline of litellm 1.90.7: the bundled ones are of litellm 1."][..]),
         ("honest", &["no baseline of fake: none is bundled with upfault\nnext: `upfault run --accept`"]),
     ] {
         stage.upfault(&["init", "--force", "--proxy", spec]).code(0).out_has(parts);
