@@ -603,7 +603,7 @@ async fn request_and_paths_adapt_a_route_to_the_proxy() {
 #[test]
 fn a_folder_replaces_the_bundled_definition_with_the_same_name() {
     let root = tempfile::tempdir().unwrap();
-    assert_eq!(Definition::find("litellm", root.path()).unwrap().version, "1.102.4");
+    assert_eq!(Definition::find("litellm", root.path()).unwrap().version, "1.110.2");
     assert_eq!(Definition::find("litellm@1.90.7", root.path()).unwrap().version, "1.90.7");
     let own = root.path().join("proxies/litellm");
     fs::create_dir_all(&own).unwrap();
