@@ -125,7 +125,7 @@ impl<'a> Facts<'a> {
     }
 
     /// A text of the proxy without its volatile parts, such as random ids. Rules search this text for common words,
-    /// which a random part could contain by chance.
+    /// which a random part could contain by chance, and compare it between calls.
     pub fn steady(&self, text: &str) -> String {
         self.arrangement.volatile.iter().fold(text.to_owned(), |text, volatile| volatile.replace(&text))
     }

@@ -1,9 +1,11 @@
 //! Comparison of a case with its sibling.
 
+use regex::Regex;
+
 use super::seen::*;
 use crate::{
     judge::{self, Finding, Policy},
-    observation::{AttemptEnd, Observation, ResponseEnd},
+    observation::{AttemptEnd, Observation, ResponseEnd, Volatile},
     scenario::{Api, ConnectionFault, Fault, Provider},
 };
 
@@ -151,6 +153,20 @@ fn tokens_numbers_times_and_ids_may_differ() {
         broken(failed(streamed(), 503, say(503, OTHER_CODE)), failed(plain_call(), 503, error(503))),
         ["sibling.stream-detail"]
     );
+}
+
+#[test]
+fn volatile_parts_may_differ() {
+    let listing = |order: &str| {
+        let message = format!("no MSG. All failed: {order}");
+        say(503, &format!(r#"{{"error":{{"message":"{message}","type":"kind","param":"p","code":"c"}}}}"#))
+    };
+    let mut own = failed(streamed(), 503, listing("left, right"));
+    let sibling = failed(plain_call(), 503, listing("right, left"));
+    assert_eq!(broken(own.clone(), sibling.clone()), ["sibling.stream-detail"]);
+    let order = Regex::new("All failed: .*").unwrap();
+    own.observation.arrangement.volatile = vec![Volatile::new(order, "All failed".to_owned())];
+    assert_eq!(broken(own, sibling), [""; 0]);
 }
 
 #[test]
