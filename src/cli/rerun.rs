@@ -25,7 +25,7 @@ pub(super) fn rerun(context: &CliContext, chosen: &Settings, args: &RunArgs) -> 
     let durations = args.select.durations.as_ref().map(|file| file.display().to_string());
     let allowed = args.allow_inconclusive.map(|most| most.to_string());
     let shard_options = [("--durations", durations), ("--allow-inconclusive", allowed)];
-    let proxy = args.proxy.as_ref().or(chosen.proxy.as_ref());
+    let attached = args.proxy.as_ref().or(chosen.proxy.as_ref()).is_some_and(|spec| is_url(spec));
     let words = args.select.paths.paths.iter().map(|path| path.display().to_string());
     Rerun {
         // A path must not look like an option.
@@ -39,7 +39,8 @@ pub(super) fn rerun(context: &CliContext, chosen: &Settings, args: &RunArgs) -> 
         project: project(context, args.snapshots.as_deref()),
         adopts: None,
         accept_all: if args.accept { accept_all(context, args) } else { Vec::new() },
-        proxy_key: args.proxy_key.is_some() && proxy.is_some_and(|spec| is_url(spec)),
+        proxy_key: args.proxy_key.is_some() && attached,
+        attached,
     }
 }
 

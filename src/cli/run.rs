@@ -65,7 +65,7 @@ fn run_in(folder: &Path, context: &CliContext, mut args: RunArgs) -> Result<u8, 
         ProxyChoice::Attached(attached) => {
             attach::notes(&settings, attached).iter().for_each(|note| print::note(note));
         }
-        ProxyChoice::Builtin(_) => {}
+        ProxyChoice::Builtin(proxy) => note_defect(*proxy),
     }
     if let (Some(before), Some(report)) = (&args.tested_before, &args.rerun_failed) {
         let now = tested(&settings.proxy);
@@ -109,6 +109,18 @@ pub(super) fn report(
         false => summary,
     };
     Ok(exit_code(&summary, tolerance, ended.interrupted))
+}
+
+/// Prints that the embedded proxy breaks the contract on purpose.
+fn note_defect(proxy: EmbeddedProxy) {
+    if let EmbeddedProxy::Defective(defect) = proxy {
+        let summary = defect.summary();
+        let summary = summary.get(..1).map(str::to_lowercase).unwrap_or_default()
+            + summary.get(1..).unwrap_or_default();
+        print::note(&format!(
+            "note: {proxy} is upfault's own proxy with one defect, on purpose: it {summary}"
+        ));
+    }
 }
 
 /// Prints what of a proxy's mode has no effect.

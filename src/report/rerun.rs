@@ -34,6 +34,9 @@ pub struct Rerun {
     pub adopts: Option<String>,
     /// Whether the run used a key for a proxy that was already running. The key itself is never stored.
     pub proxy_key: bool,
+    /// Whether the proxy was already running, so that it still answers after the run.
+    #[serde(default)]
+    pub attached: bool,
     /// The words of the command that repeats an accepting run and accepts the failing cases too. Not stored; empty for other
     /// runs.
     #[serde(skip)]
@@ -60,6 +63,20 @@ impl Rerun {
             words.extend(["--proxy-key".to_owned(), format!("\"${{{PROXY_KEY}:?}}\"")]);
         }
         words
+    }
+
+    /// The words of the shell command that leaves the proxy running for the requests of this case by hand. `None` if
+    /// `upfault repro` cannot find the case or start the proxy.
+    pub(super) fn by_hand(&self, case: &CaseReport) -> Option<Vec<String>> {
+        if self.attached || self.adopts.is_some() || !self.paths.is_empty() {
+            return None;
+        }
+        let proxy = self.options.iter().position(|word| word == "--proxy");
+        let proxy = proxy.and_then(|at| self.options.get(at..at + 2)).unwrap_or_default();
+        let policy = self.policy.iter().flat_map(|policy| option("--policy", policy));
+        let words = ["upfault", "repro", &case.id].map(str::to_owned).into_iter();
+        let words = words.chain(proxy.iter().cloned()).chain(policy).chain(["--keep".to_owned()]);
+        Some(words.map(|word| shell::word(&word)).collect())
     }
 
     /// The shell command that runs a shard, given as `K/N`.
@@ -147,9 +164,26 @@ mod tests {
             adopts: None,
             accept_all: Vec::new(),
             proxy_key: true,
+            attached: true,
         };
         insta::assert_snapshot!(all.command(&case).join(" "), @r#"upfault run 'my llm' limits --filter 'case:limits/rate-limit[azure,stream]' --proxy './my proxies/fake@2' --seed 7 --strict --policy 'it'\''s ours.yaml' --config ci/nightly.toml --snapshots 'my snaps' --proxy-key "${UPFAULT_PROXY_KEY:?}""#);
         insta::assert_snapshot!(all.review(), @"upfault review --config ci/nightly.toml --snapshots 'my snaps'");
+    }
+
+    #[test]
+    fn requests_by_hand_need_a_proxy_that_upfault_starts() {
+        let case = failing("limits/rate-limit[azure,stream]");
+        let own = Rerun { options: words(&["--proxy", "litellm@1.90.7", "--seed", "7"]), ..Rerun::default() };
+        insta::assert_snapshot!(own.by_hand(&case).unwrap().join(" "), @"upfault repro 'limits/rate-limit[azure,stream]' --proxy litellm@1.90.7 --keep");
+        let strict = Rerun { policy: Some("strict".to_owned()), ..Rerun::default() };
+        insta::assert_snapshot!(strict.by_hand(&case).unwrap().join(" "), @"upfault repro 'limits/rate-limit[azure,stream]' --policy strict --keep");
+        for other in [
+            Rerun { attached: true, ..own.clone() },
+            Rerun { adopts: Some("config.yaml".to_owned()), ..own.clone() },
+            Rerun { paths: words(&["elsewhere"]), ..own },
+        ] {
+            assert_eq!(other.by_hand(&case), None);
+        }
     }
 
     #[test]

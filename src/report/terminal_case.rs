@@ -136,16 +136,17 @@ pub(super) fn show(
                 field(painter, "detail fate", &cut(&fates, 2 * BODY))?;
             }
         }
-        // In a redacted observation these are the placeholders of the secrets.
-        painter.command(2, "", &curl_words(exchange, &observation.arrangement.proxy_secrets))?;
+        // Only a proxy that upfault did not start is still there.
+        if rerun.is_some_and(|rerun| rerun.attached) {
+            // In a redacted observation these are the placeholders of the secrets.
+            painter.command(2, "", &curl_words(exchange, &observation.arrangement.proxy_secrets))?;
+        }
     }
-    if !observation.exchanges.is_empty() {
+    if let Some(words) =
+        rerun.and_then(|rerun| rerun.by_hand(case)).filter(|_| !observation.exchanges.is_empty())
+    {
         painter.gap()?;
-        painter.text(
-            2,
-            Style::new(),
-            "`upfault repro CASE --keep` leaves a proxy running for requests by hand",
-        )?;
+        painter.command(2, "requests by hand: ", &words)?;
     }
     Ok(())
 }

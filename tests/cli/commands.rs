@@ -16,7 +16,6 @@ fn a_run_exits_with_0_or_with_1_if_there_are_new_findings() {
             "FAIL t/limit[stream]",
             "again: upfault run scenarios/t --filter case:t/limit --proxy builtin:rate-limit-as-500\n",
             "status.rate-limit (required)",
-            "curl ",
             "4 cases: 2 pass, 2 fail",
         ]);
     assert!(

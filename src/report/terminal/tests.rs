@@ -107,11 +107,8 @@ fn a_failure_shows_both_sides_of_the_wire() {
                      x-request-id)
       detail fate    message inside a longer message; type "requests" became "throttling_error"; code
                      "rate_limit_exceeded" became "429"; retry-after lost
-      curl -siN -X POST http://127.0.0.1:50222/v1/chat/completions \
-        -H 'authorization: Bearer '"$UPFAULT_PROXY_KEY" -H 'content-type: application/json' \
-        --data-raw '{"model":"upfault-k3x9w2m4p7q1-primary","messages":[{"role":"user","content":"it'\''s a test"}]}'
 
-      `upfault repro CASE --keep` leaves a proxy running for requests by hand
+      requests by hand: upfault repro limits/rate-limit --proxy litellm@1.102.4 --keep
 
     FAIL limits/rate-limit  headers.retry-after
     2 cases: 1 pass, 1 fail
