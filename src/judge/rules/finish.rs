@@ -24,7 +24,7 @@ pub(super) fn limit(facts: &Facts<'_>) -> Option<RuleOutcome> {
         } else {
             "a finish reason other than the token limit"
         };
-        (format!("{expected}: the upstream said {}", quoted(sent)), quoted(got))
+        (format!("{expected} (the upstream sent {})", quoted(sent)), quoted(got))
     })
 }
 
@@ -42,7 +42,7 @@ pub(super) fn filter(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let reported = matches!(got.ended_by(), Some(FinishMeaning::Filtered | FinishMeaning::Incomplete));
     RuleOutcome::check(reported, || {
         (
-            format!("a finish reason for a refusal or a filter: the upstream said {}", quoted(sent)),
+            format!("a finish reason for a refusal or a filter (the upstream sent {})", quoted(sent)),
             quoted(got),
         )
     })
@@ -62,7 +62,7 @@ pub(super) fn reason(facts: &Facts<'_>) -> Option<RuleOutcome> {
     }
     RuleOutcome::check(!incomplete, || {
         (
-            format!("the reason: the upstream said {}", quoted(sent)),
+            format!("the reason (the upstream sent {})", quoted(sent)),
             format!("{} without a reason", quoted(got)),
         )
     })
