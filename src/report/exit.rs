@@ -19,6 +19,10 @@ pub(crate) const EXIT_INTERRUPTED: u8 = 130;
 /// How many inconclusive cases a run may have without failing: on a busy machine there are sometimes one or two.
 pub(crate) const ALLOWED_INCONCLUSIVE: usize = 5;
 
+/// How often the proxy may stop without a case that makes it stop again: an interpreter or a runtime crashes once in
+/// hundreds of thousands of requests. Each such stop also counts as an inconclusive case.
+const ALLOWED_UNEXPLAINED_STOPS: usize = 1;
+
 /// What a run tolerates without failing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tolerance {
@@ -37,13 +41,16 @@ impl Default for Tolerance {
 /// The exit code of a run that started its cases.
 ///
 /// An interruption and a failure of upfault itself take precedence over findings, because the run is incomplete. A
-/// run with too many inconclusive cases fails, so that it is not mistaken for a run without findings.
+/// run with too many inconclusive cases, or with repeated stops of the proxy that no case explains, fails, so that it is not
+/// mistaken for a run without findings.
 pub(crate) fn exit_code(summary: &Summary, tolerance: Tolerance, interrupted: bool) -> u8 {
     if interrupted {
         return EXIT_INTERRUPTED;
     }
     let Tolerance { strict, inconclusive } = tolerance;
-    let fails_otherwise = summary.unexplained_stops > 0 || summary.inconclusive > inconclusive;
+    let stops = summary.unexplained_stops;
+    let allowed_stops = if strict { 0 } else { ALLOWED_UNEXPLAINED_STOPS };
+    let fails_otherwise = stops > allowed_stops || summary.inconclusive + stops > inconclusive;
     let least = if fails_otherwise { EXIT_FINDINGS } else { EXIT_OK };
     let code = |verdict| match verdict {
         Verdict::Broken => EXIT_BROKE,
@@ -69,7 +76,13 @@ mod tests {
             (Summary { fail: 1, broken: 1, ..Summary::default() }, 4, 4),
             (Summary { pass: 9, inconclusive: ALLOWED_INCONCLUSIVE, ..Summary::default() }, 0, 0),
             (Summary { pass: 9, inconclusive: ALLOWED_INCONCLUSIVE + 1, ..Summary::default() }, 1, 1),
-            (Summary { pass: 9, unexplained_stops: 1, ..Summary::default() }, 1, 1),
+            (Summary { pass: 9, unexplained_stops: 1, ..Summary::default() }, 0, 1),
+            (Summary { pass: 9, unexplained_stops: 2, ..Summary::default() }, 1, 1),
+            (
+                Summary { unexplained_stops: 1, inconclusive: ALLOWED_INCONCLUSIVE, ..Summary::default() },
+                1,
+                1,
+            ),
         ] {
             let (lenient, severe) =
                 (Tolerance::default(), Tolerance { strict: true, ..Tolerance::default() });
