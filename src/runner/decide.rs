@@ -58,6 +58,7 @@ impl InstanceRun<'_> {
             }
         }
         let judged = self.bench.judge(case, &seen.observation, &round.kinship.compared_siblings(case));
+        round.learn(&look, &judged);
         let slow = self.pacer.slowest_between(seen.span.0, seen.span.1).filter(|took| *took > SLOW);
         if !look.alone && self.needs_quiet(slow, &judged) {
             if slow.is_none() {
@@ -216,10 +217,11 @@ fn is_unsettled(round: &Worklist<'_>, seen: &FinishedLook<'_>, judged: &JudgedLo
     let differs = (judged.is_news() && judged.change.is_some()) || judged.contradicts_an_entry();
     // A later look that ran alone is final.
     let is_last_word = seen.look.alone && seen.look.n > 0;
-    if !differs || is_last_word || seen.observation.stopped_the_proxy() {
+    let id = &seen.look.ready.case.id;
+    if !differs || is_last_word || seen.observation.stopped_the_proxy() || round.is_believed(id) {
         return false;
     }
-    let earlier = round.earlier.get(&seen.look.ready.case.id).map_or(&[][..], Vec::as_slice);
+    let earlier = round.earlier.get(id).map_or(&[][..], Vec::as_slice);
     let is_confirmed = earlier.iter().any(|one| one.judged.is_like(judged));
     !is_confirmed && earlier.len() + 1 < MOST_LOOKS
 }

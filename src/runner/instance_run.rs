@@ -106,7 +106,8 @@ impl InstanceRun<'_> {
     /// Runs every case and reports each result as soon as it is known. Also returns the instance, which the caller must
     /// stop.
     pub(super) async fn run(mut self, cases: &[ReadyCase]) -> (InstanceResults, Gateway) {
-        let mut round = Worklist::new(cases, |ready| self.bench.is_known_to_stop_the_proxy(&ready.case));
+        let stops_it = |ready: &ReadyCase| self.bench.is_known_to_stop_the_proxy(&ready.case);
+        let mut round = Worklist::new(cases, stops_it, self.bench.records());
         let mut restarts = 0;
         while let Phase::Stopped(stop) = self.phase(&mut round).await {
             if round.is_done() {
@@ -150,6 +151,7 @@ impl InstanceRun<'_> {
         let mut next_beat = Box::pin(look_at_proxy());
         let stop = loop {
             if round.is_idle() {
+                self.weigh_believed(round);
                 let batch = round.next();
                 if batch.is_empty() {
                     return Phase::Done;
@@ -242,6 +244,14 @@ impl InstanceRun<'_> {
     fn weigh_released(&self, round: &mut Worklist<'_>) {
         while let Some(seen) = round.kinship.released() {
             self.weigh(round, seen);
+        }
+    }
+
+    /// Handles looks that need not be repeated, because other cases confirmed the same change.
+    fn weigh_believed(&self, round: &mut Worklist<'_>) {
+        for seen in round.take_believed() {
+            self.weigh(round, seen);
+            self.weigh_released(round);
         }
     }
 

@@ -8,6 +8,7 @@ mod proxy_state;
 mod quick;
 mod case;
 mod case_routes;
+mod change_kinds;
 mod control;
 mod cpu_time;
 mod control_cases;

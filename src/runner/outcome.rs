@@ -9,8 +9,8 @@ use crate::{
     observation::Observation,
     scenario::{Case, KnownEntry},
     snapshot::{
-        Accepted, CaseSnapshot, CaseVerdict, Difference, KnownClaim, SnapshotFile, SnapshotPlace, diff,
-        judge_case,
+        Accepted, CaseSnapshot, CaseVerdict, Difference, DifferenceKind, KnownClaim, SnapshotFile,
+        SnapshotPlace, diff, judge_case,
     },
 };
 
@@ -22,6 +22,7 @@ pub(super) struct JudgingContext {
     known: HashMap<String, Vec<KnownClaim>>,
     policy: Policy,
     strict: bool,
+    records: bool,
 }
 
 /// The judgement of an observation.
@@ -66,6 +67,12 @@ impl JudgedLook {
         self.change.as_ref().map_or(self.verdict == Verdict::Fail, Difference::is_change)
     }
 
+    /// The kind of its change, which other cases can confirm. `None` if there is nothing that they could confirm.
+    pub(super) fn change_kind(&self) -> Option<DifferenceKind> {
+        let change = self.change.as_ref().filter(|change| change.is_change())?;
+        (!self.contradicts_an_entry()).then(|| change.kind())
+    }
+
     /// Whether a known finding does not occur as its entry says, which fails the case.
     pub(super) fn contradicts_an_entry(&self) -> bool {
         self.known.iter().any(KnownClaim::is_wrong)
@@ -89,7 +96,19 @@ impl JudgingContext {
             accepted.insert(id.to_owned(), file);
         }
         let known = claims(settings);
-        Ok(Self { accepted, baseline, known, policy: policy.clone(), strict: *strict })
+        Ok(Self {
+            accepted,
+            baseline,
+            known,
+            policy: policy.clone(),
+            strict: *strict,
+            records: store.accepts(),
+        })
+    }
+
+    /// Whether the run accepts what it observes, so that each case must show all of its forms.
+    pub(super) fn records(&self) -> bool {
+        self.records
     }
 
     /// Where the accepted snapshots come from.

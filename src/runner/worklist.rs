@@ -9,11 +9,14 @@ use tokio::time::Instant;
 
 use super::{
     case::ReadyCase,
+    change_kinds::ChangeKinds,
     instance_results::InstanceResults,
     look::{FinishedLook, Look},
     outcome::JudgedLook,
     siblings::Kinship,
 };
+use crate::snapshot::DifferenceKind;
+
 /// How long after a case the proxy may still stop because of it.
 const LATE_HARM: Duration = Duration::from_secs(1);
 
@@ -52,6 +55,10 @@ pub(super) struct Worklist<'r> {
     unconfirmed: Vec<FinishedLook<'r>>,
     /// Looks that are kept until another one confirms them, by case.
     pub earlier: HashMap<String, Vec<UnconfirmedLook<'r>>>,
+    /// What other cases show about the changes of the looks in `earlier`; `None` if every case must confirm its own.
+    kinds: Option<ChangeKinds>,
+    /// Cases whose change other cases confirmed.
+    believed: HashSet<String>,
     /// How long each case ran alone, over all looks.
     alone_time: HashMap<String, Duration>,
     /// Cases that delayed another caller while they ran alone.
@@ -61,8 +68,13 @@ pub(super) struct Worklist<'r> {
 }
 
 impl<'r> Worklist<'r> {
-    /// Plans the first looks. Cases that are known to stop the proxy run last and alone.
-    pub(super) fn new(cases: &'r [ReadyCase], stops_the_proxy: impl Fn(&ReadyCase) -> bool) -> Self {
+    /// Plans the first looks. Cases that are known to stop the proxy run last and alone. With `asks_all`, every case
+    /// must confirm its own change.
+    pub(super) fn new(
+        cases: &'r [ReadyCase],
+        stops_the_proxy: impl Fn(&ReadyCase) -> bool,
+        asks_all: bool,
+    ) -> Self {
         let (last, todo): (Vec<_>, Vec<_>) = cases.iter().partition(|ready| stops_the_proxy(ready));
         Self {
             done: InstanceResults::default(),
@@ -75,6 +87,8 @@ impl<'r> Worklist<'r> {
             open: Vec::new(),
             unconfirmed: Vec::new(),
             earlier: HashMap::new(),
+            kinds: (!asks_all).then(ChangeKinds::default),
+            believed: HashSet::new(),
             alone_time: HashMap::new(),
             held_up: HashSet::new(),
             held_up_among_others: HashSet::new(),
@@ -106,12 +120,56 @@ impl<'r> Worklist<'r> {
             std::mem::take(&mut self.todo)
         } else if !self.again.is_empty() {
             // A difference from the accepted snapshot needs two looks.
-            std::mem::take(&mut self.again)
+            self.next_again()
         } else {
             self.alone.pop_front().into_iter().collect()
         };
         self.open.clone_from(&batch);
         batch
+    }
+
+    /// The looks to repeat now: of each kind of change the first few, and everything else. Never empty.
+    fn next_again(&mut self) -> Vec<Look<'r>> {
+        let again = std::mem::take(&mut self.again);
+        let must_ask = |look: &Look<'r>| match (&mut self.kinds, change_of(&self.earlier, look)) {
+            (Some(kinds), Some(kind)) => kinds.must_ask(&kind, &look.ready.case.id),
+            _ => true,
+        };
+        let (now, later): (Vec<_>, Vec<_>) = again.into_iter().partition(must_ask);
+        if now.is_empty() {
+            return later;
+        }
+        self.again = later;
+        now
+    }
+
+    /// Compares another look at a case with the earlier ones.
+    pub(super) fn learn(&mut self, look: &Look<'r>, judged: &JudgedLook) {
+        let (Some(kinds), id) = (&mut self.kinds, &look.ready.case.id) else { return };
+        for first in self.earlier.get(id).into_iter().flatten() {
+            let is_another = !first.about_time && first.seen.look.n < look.n;
+            if let Some(kind) = first.judged.change_kind().filter(|_| is_another) {
+                kinds.learn(&kind, id, first.judged.is_like(judged));
+            }
+        }
+    }
+
+    /// Removes and returns the looks whose change other cases confirmed, so that they need not be repeated.
+    pub(super) fn take_believed(&mut self) -> Vec<FinishedLook<'r>> {
+        let Some(kinds) = &self.kinds else { return Vec::new() };
+        let is_believed =
+            |look: &Look<'r>| change_of(&self.earlier, look).is_some_and(|kind| kinds.is_believed(&kind));
+        let (believed, again): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.again).into_iter().partition(is_believed);
+        self.again = again;
+        let id = |look: &Look<'r>| look.ready.case.id.clone();
+        self.believed.extend(believed.iter().map(id));
+        believed.iter().filter_map(|look| Some(self.earlier.get_mut(&id(look))?.pop()?.seen)).collect()
+    }
+
+    /// Whether other cases confirmed the change of a case.
+    pub(super) fn is_believed(&self, case: &str) -> bool {
+        self.believed.contains(case)
     }
 
     /// Records a finished look.
@@ -205,5 +263,13 @@ impl<'r> Worklist<'r> {
         rest.extend(self.suspects.drain(..).flatten().chain(self.alone.drain(..)));
         rest.extend(self.unconfirmed.drain(..).map(|seen| seen.look));
         rest
+    }
+}
+
+/// The kind of change that a case showed in its only look so far.
+fn change_of(earlier: &HashMap<String, Vec<UnconfirmedLook<'_>>>, look: &Look<'_>) -> Option<DifferenceKind> {
+    match earlier.get(&look.ready.case.id)?.as_slice() {
+        [only] if !only.about_time => only.judged.change_kind(),
+        _ => None,
     }
 }

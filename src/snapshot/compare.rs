@@ -1,5 +1,7 @@
 //! Compares a case with its accepted snapshot. Pure.
 
+use std::collections::BTreeSet;
+
 #[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -48,10 +50,35 @@ impl Difference {
         new || !self.vanished_findings.is_empty() || !self.diff.is_empty()
     }
 
+    /// What kind of change it is. Cases that a new release of a proxy changes in the same way have the same kind, although
+    /// their messages differ.
+    pub(crate) fn kind(&self) -> DifferenceKind {
+        let new = self.new_findings.iter().map(|rule| format!("new {rule}"));
+        let vanished = self.vanished_findings.iter().map(|rule| format!("vanished {rule}"));
+        let lines = self.diff.lines().filter(|line| line.starts_with(['+', '-']));
+        DifferenceKind(new.chain(vanished).chain(lines.map(part)).collect())
+    }
+
     /// Whether the findings of a rule are new, because of the observed behaviour or because of the current policy.
     pub fn is_new(&self, rule: &str) -> bool {
         self.new_findings.iter().any(|new| new == rule) || self.enforced.iter().any(|one| one.rule == rule)
     }
+}
+
+/// The findings that are new or gone, and the parts of the observation that differ.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct DifferenceKind(BTreeSet<String>);
+
+/// Longer lines of a snapshot contain texts, such as messages, that differ between cases.
+const LONGEST_PART: usize = 60;
+
+/// The part of an observation that a line of a diff is about: a short line as it is, of a longer one only the name.
+fn part(line: &str) -> String {
+    let kept = match line.split_once(": ") {
+        Some((name, _)) if line.len() > LONGEST_PART => name,
+        _ => line,
+    };
+    kept.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Whether two snapshots of a case contain the same behaviour: the same text, and the same findings by the default
@@ -93,6 +120,20 @@ mod tests {
 
     fn case(text: &str, findings: Vec<FindingLine>) -> CaseSnapshot {
         CaseSnapshot::from_parts("a/b", text, findings)
+    }
+
+    #[test]
+    fn a_kind_of_change_leaves_out_the_texts_but_not_the_statuses() {
+        let kind = |accepted: &str, now: &str, new: &[&str]| {
+            let new_findings = new.iter().map(|rule| (*rule).to_owned()).collect();
+            Difference { new_findings, diff: diff(accepted, now), ..Difference::default() }.kind()
+        };
+        let message = |text: &str| format!("step 1: 500\n  \"message\": \"{text} {}\"", "words ".repeat(12));
+        let one = kind(&message("a"), &message("b"), &[]);
+        assert_eq!(one, kind(&message("c"), &message("d"), &[]));
+        assert_ne!(one, kind(&message("a"), &message("b"), &["detail.message-kept"]));
+        assert_ne!(one, kind("step 1: 500", "step 1: 502", &[]));
+        assert_ne!(kind("step 1: 500", "step 1: 502", &[]), kind("step 1: 500", "step 1: 200", &[]));
     }
 
     #[test]

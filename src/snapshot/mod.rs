@@ -22,7 +22,7 @@ mod volatile;
 
 pub use acceptance::Acceptance;
 pub(crate) use bundled_set::{bundled_files, bundled_folder, bundled_versions};
-pub(crate) use compare::{Difference, diff};
+pub(crate) use compare::{Difference, DifferenceKind, diff};
 pub(crate) use format::{CaseSnapshot, FindingLine, SnapshotFile};
 pub(crate) use known::KnownClaim;
 #[cfg(test)]

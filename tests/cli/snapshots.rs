@@ -352,3 +352,31 @@ fn a_case_with_varying_behaviour_is_reported_and_can_have_several_accepted_forms
         assert!(!printed.out.contains("UNSTEADY") && !printed.out.contains("pending"), "{}", printed.out);
     }
 }
+
+#[test]
+fn of_many_cases_that_change_alike_a_few_run_again() {
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let failing = |error: &str| {
+        format!("title: An error\nwhy: Needed.\nupstream: [{{error: {error}}}]\nproxy: {{timeout: 5s}}\n")
+    };
+    let stage = names
+        .iter()
+        .fold(Stage::new(), |stage, name| stage.scenario(&format!("t/{name}"), &failing("rate_limit")));
+    stage.upfault(&["run", "scenarios/t", "--accept"]).code(0);
+    for name in names {
+        stage.write(&format!("scenarios/t/{name}.yaml"), &failing("bad_request"));
+    }
+    let repeated = |more: &[&str]| {
+        let args = [&["run", "scenarios/t", "--report", "json=report.json"], more].concat();
+        let printed = stage.upfault(&args);
+        let report: serde_json::Value = serde_json::from_str(&stage.read("report.json")).unwrap();
+        (printed, report["summary"]["times"]["repeated"].as_u64())
+    };
+    let (printed, asked) = repeated(&[]);
+    printed.code(1).out_has(&["8 cases: 8 changed"]);
+    assert_eq!(asked, Some(3), "three cases confirm the change for all");
+    // What is accepted must contain every form of each case.
+    let (printed, asked) = repeated(&["--accept"]);
+    printed.code(0);
+    assert_eq!(asked, Some(8));
+}
