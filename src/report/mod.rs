@@ -46,6 +46,7 @@ mod summary;
 mod terminal;
 mod terminal_case;
 mod terminal_groups;
+mod terminal_failures;
 mod terminal_known;
 mod terminal_matrix;
 mod terminal_models;

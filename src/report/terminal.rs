@@ -13,9 +13,9 @@ use super::{
     rerun::Rerun,
     stops::stop_lines,
     terminal_case::{LATE_MS, seconds, show},
+    terminal_failures,
     terminal_groups::{
-        Findings, GroupHeading, by_reason, by_rule, count, eased, in_kinds, plural, properties, rules_of,
-        select,
+        Findings, GroupHeading, by_reason, by_rule, count, eased, in_kinds, plural, properties, select,
     },
     terminal_known::by_issue,
     terminal_matrix, terminal_models,
@@ -29,9 +29,6 @@ use crate::{
 
 /// How many cases are shown in full.
 const IN_FULL: usize = 10;
-
-/// How many failing cases the last lines name.
-const NAMED_LAST: usize = 20;
 
 /// The order of verdicts in the summary line.
 const IN_SUMMARY: [Verdict; 7] = [
@@ -215,21 +212,6 @@ impl<'r> TerminalText<'r> {
         Ok(())
     }
 
-    /// The failing cases by name, at most [`NAMED_LAST`].
-    fn failures(&self, painter: &mut Painter<'_>) -> io::Result<()> {
-        let failed = self.of(&[Verdict::Broken, Verdict::Fail, Verdict::Changed]);
-        for case in failed.iter().take(NAMED_LAST) {
-            let word = case.verdict.as_str().to_uppercase();
-            let rules = rules_of(case).join(", ");
-            let rules = if rules.is_empty() { String::new() } else { format!("  {rules}") };
-            painter.field(0, &format!("{word} "), &safe(&format!("{}{rules}", case.id)))?;
-        }
-        match failed.len().saturating_sub(NAMED_LAST) {
-            0 => Ok(()),
-            more => painter.text(0, Style::new(), &format!("and {} that failed", plural(more, "more case"))),
-        }
-    }
-
     /// Failing cases, counts, warnings and the next step.
     fn last_lines(&self, out: &mut dyn Write) -> io::Result<()> {
         let TerminalSettings { color, width, .. } = self.settings;
@@ -237,7 +219,10 @@ impl<'r> TerminalText<'r> {
         let summary = &report.summary;
         let mut painter = Painter::new(out, color, width);
         painter.gap()?;
-        self.failures(&mut painter)?;
+        terminal_failures::names(
+            &mut painter,
+            &self.of(&[Verdict::Broken, Verdict::Fail, Verdict::Changed]),
+        )?;
         if let Some(line) = stopped(self.run) {
             painter.text(0, verdict_style(Verdict::Broken), &line)?;
         }
@@ -279,21 +264,12 @@ impl<'r> TerminalText<'r> {
         show_written(&mut painter, end, report.rerun.as_ref())?;
         // Where no snapshot is written, as in CI, there is nothing to review.
         match end.accepted.is_none() && end.pending.is_empty() && end.unkept == 0 {
-            true => self.next_step(&mut painter),
+            true => {
+                let failed = self.of(&[Verdict::Fail, Verdict::Changed]);
+                terminal_failures::next_step(&mut painter, &failed, report.rerun.as_ref())
+            }
             false => Ok(()),
         }
-    }
-
-    /// What to do about the first failing case.
-    fn next_step(&self, painter: &mut Painter<'_>) -> io::Result<()> {
-        let failed = self.of(&[Verdict::Fail, Verdict::Changed]);
-        let (Some(first), Some(rerun)) = (failed.first(), &self.run.report.rerun) else { return Ok(()) };
-        if let Some(rule) = rules_of(first).first() {
-            let line = format!("next: `upfault explain {rule}` says why the rule exists");
-            painter.text(0, Style::new(), &safe(&line))?;
-        }
-        painter.text(0, Style::new(), "next: this command runs the first failing case alone:")?;
-        painter.command(2, "", &rerun.command(first))
     }
 
     /// Where the time of a run went with a proxy that upfault started.

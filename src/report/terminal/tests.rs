@@ -185,7 +185,7 @@ fn a_change_shows_its_diff() {
     CHANGED limits/rate-limit
     1 case: 1 changed
     wall 2.1s, slowest case 12ms (limits/rate-limit), total case time 12ms, proxy start 18.2s
-    next: this command runs the first failing case alone:
+    next: this command runs this case alone:
       upfault run --filter case:limits/rate-limit --proxy litellm@1.102.4
     ");
 }

@@ -119,7 +119,7 @@ fn a_difference_by_policy_alone_names_the_policy_key() {
     5 cases: 1 pass, 4 fail
     wall 2.1s, slowest case 12ms (timeouts/a), total case time 60ms, proxy start 18.2s
     next: `upfault explain status.timeout` says why the rule exists
-    next: this command runs the first failing case alone:
+    next: this command runs this case alone:
       upfault run --filter case:timeouts/a --proxy litellm@1.102.4
     ");
 }
@@ -228,7 +228,7 @@ fn a_finding_of_nearly_every_case_is_listed_once() {
     31 cases: 30 pass, 1 fail
     wall 2.1s, slowest case 12ms (limits/rate-limit), total case time 102ms, proxy start 18.2s
     next: `upfault explain headers.retry-after` says why the rule exists
-    next: this command runs the first failing case alone:
+    next: this command runs this case alone:
       upfault run --filter case:limits/rate-limit --proxy litellm@1.102.4
     ");
 }
