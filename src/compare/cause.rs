@@ -146,15 +146,33 @@ pub(crate) fn causes(cases: &[CaseDifference], scope: impl Fn(&[&str]) -> CaseSc
     causes
 }
 
-/// The worst groups first. What is worse is ordered by the weight of the fact, because one leak matters more than many
-/// lost words; everything else by the number of cases.
-fn order(
-    cause: &ChangeCause,
-) -> (CauseGroup, Option<(bool, FactKind)>, Reverse<usize>, Option<FactKind>, String) {
+/// What causes are ordered by.
+type CauseRank = (CauseGroup, Option<(usize, bool, FactKind)>, Reverse<usize>, Option<FactKind>, String);
+
+/// The worst groups first. What is worse is ordered by the rules that are newly broken and then by the weight of the fact,
+/// because one lost failure matters more than many lost words; everything else by the number of cases.
+fn order(cause: &ChangeCause) -> CauseRank {
     let weighs = matches!(cause.group(), CauseGroup::Worse | CauseGroup::Mixed);
     // Causes without a fact, of which only the judgement differs, come last.
     let weight = cause.fact.map_or((true, FactKind::Message), |fact| (false, fact));
-    (cause.group(), weighs.then_some(weight), Reverse(cause.cases.len()), cause.fact, cause.change.clone())
+    let rules = cause.breaks.keys().map(|rule| mildness(rule)).min().unwrap_or_default();
+    let weight = weighs.then_some((rules, weight.0, weight.1));
+    (cause.group(), weight, Reverse(cause.cases.len()), cause.fact, cause.change.clone())
+}
+
+/// Families of rules in the order of what a broken rule costs a caller: a failure that looks like a success or like another
+/// failure, then what delays a caller, then lost details. Other families come in the second place.
+const FAMILIES_BY_COST: [&[&str]; 4] = [
+    &["process", "leak", "tls", "success", "stream", "status", "recovery"],
+    &[],
+    &["detail", "headers"],
+    &["format", "passthrough", "sibling"],
+];
+
+/// The place of the family of a rule in [`FAMILIES_BY_COST`].
+fn mildness(rule: &str) -> usize {
+    let family = rule.split('.').next().unwrap_or_default();
+    FAMILIES_BY_COST.iter().position(|families| families.contains(&family)).unwrap_or(1)
 }
 
 /// What the cases of one cause share.
@@ -229,8 +247,8 @@ fn sdk_changes(cases: &[&CaseDifference]) -> Vec<SdkChange> {
     let mut counts: BTreeMap<(&str, &str, &str), BTreeSet<&str>> = BTreeMap::new();
     for case in cases {
         for change in case.changes.iter().filter(|change| change.kind == FactKind::Sdk) {
-            let before = change.before.as_deref().unwrap_or("none");
-            let after = change.after.as_deref().unwrap_or("none");
+            let before = change.before.as_deref().unwrap_or("no result");
+            let after = change.after.as_deref().unwrap_or("no result");
             counts.entry((&change.subject, before, after)).or_default().insert(&case.id);
         }
     }

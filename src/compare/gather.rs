@@ -184,7 +184,7 @@ impl Gathering<'_> {
             self.normaliser.message(&format!("finish reason {finish}"))
         });
         if matches!(response, CallerResponse::Stream(stream) if stream.done) {
-            end.push_str(" and terminator");
+            end.push_str(", then the terminator");
         }
         self.add(FactKind::StreamEnd, "", end);
     }

@@ -1,7 +1,7 @@
 //! A comparison as text for people: one screen for a whole upgrade.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Write},
 };
 
@@ -11,7 +11,10 @@ use super::{
     paint::{Painter, cut, safe},
     terminal_groups::plural,
 };
-use crate::compare::{CauseGroup, ChangeCause, Comparison, ComparisonStep, SdkChange};
+use crate::{
+    compare::{CauseGroup, ChangeCause, Comparison, ComparisonStep, SdkChange},
+    judge::{Rule, rule},
+};
 
 /// How many causes a screen shows without `-v`.
 const CAUSES: usize = 12;
@@ -56,10 +59,10 @@ fn of_step(painter: &mut Painter<'_>, step: &ComparisonStep, verbose: bool) -> i
     let title = painter.styled(Style::new().bold(), &safe(&format!("{} -> {}", step.from, step.to)));
     painter.raw(&format!("{title}: {} compared", plural(counts.compared(), "case")))?;
     let mixed: usize = of_group(step, CauseGroup::Mixed).iter().map(|cause| cause.cases.len()).sum();
-    let mixed = if mixed > 0 { format!(" (of these, {mixed} also better)") } else { String::new() };
+    let also_better = if mixed > 0 { format!("{mixed} worse and better, ") } else { String::new() };
     let line = format!(
-        "{} worse{mixed}, {} better, {} different, {} only in wording, {} the same",
-        counts.worse,
+        "{} worse, {also_better}{} better, {} different, {} only in wording, {} the same",
+        counts.worse - mixed,
         counts.better,
         counts.different - counts.wording,
         counts.wording,
@@ -75,6 +78,7 @@ fn of_step(painter: &mut Painter<'_>, step: &ComparisonStep, verbose: bool) -> i
     }
     let limits = if verbose { [usize::MAX; 5] } else { limits(step) };
     let mut n = 0;
+    let mut broken: BTreeSet<&str> = BTreeSet::new();
     for (group, limit) in CauseGroup::ALL.into_iter().zip(limits) {
         let causes = of_group(step, group);
         if causes.is_empty() {
@@ -84,6 +88,7 @@ fn of_step(painter: &mut Painter<'_>, step: &ComparisonStep, verbose: bool) -> i
         painter.raw(&painter.styled(style(group), heading(group)))?;
         for cause in causes.iter().take(limit) {
             n += 1;
+            broken.extend(cause.breaks.keys().map(String::as_str));
             of_cause(painter, n, cause, verbose)?;
         }
         let rest = causes.get(limit..).unwrap_or_default();
@@ -96,6 +101,22 @@ fn of_step(painter: &mut Painter<'_>, step: &ComparisonStep, verbose: bool) -> i
             );
             painter.text(4, Style::new().dimmed(), &line)?;
         }
+    }
+    meaning(painter, &broken)
+}
+
+/// Prints what the newly broken rules require.
+fn meaning(painter: &mut Painter<'_>, broken: &BTreeSet<&str>) -> io::Result<()> {
+    let rules: Vec<&Rule> = broken.iter().filter_map(|id| rule(id)).collect();
+    if rules.is_empty() {
+        return Ok(());
+    }
+    painter.gap()?;
+    painter.raw(
+        &painter.styled(Style::new().bold(), "NEWLY BROKEN RULES (`upfault explain RULE` gives the reason)"),
+    )?;
+    for rule in rules {
+        painter.field(2, rule.id, &format!("  {}", rule.title))?;
     }
     Ok(())
 }
@@ -126,13 +147,12 @@ fn of_cause(painter: &mut Painter<'_>, n: usize, cause: &ChangeCause, verbose: b
     let more = |painter: &mut Painter<'_>, text: &str| {
         painter.text(indent, Style::new().dimmed(), &safe(&cut(text, limit)))
     };
-    more(painter, &cause.scope.describe())?;
     let rules = [rules("newly broken:", &cause.breaks, cause), rules("fixed:", &cause.keeps, cause)];
-    let rules: Vec<String> = rules.into_iter().flatten().collect();
     // The rules may be the cause itself.
-    if !rules.is_empty() && cause.fact.is_some() {
-        more(painter, &rules.join("; "))?;
+    for line in rules.into_iter().flatten().filter(|_| cause.fact.is_some()) {
+        painter.text(indent, Style::new().dimmed(), &safe(&line))?;
     }
+    more(painter, &cause.scope.describe())?;
     for change in sdks(&cause.sdks) {
         more(painter, &change)?;
     }
@@ -255,17 +275,20 @@ mod tests {
 
         WORSE
           1. 429 -> 500, 1 case
-             openai, openai/chat, without streaming; a/x
              newly broken: status.mirrored
+             openai, openai/chat, without streaming; a/x
 
         BETTER
           2. 500 -> 503, 1 case
-             openai, openai/chat, without streaming; a/y
              fixed: status.mirrored
+             openai, openai/chat, without streaming; a/y
 
         WORDING ONLY
           3. message: suffix added: "\u{1b}[31m more", 1 case
              openai, openai/chat, without streaming; b/z
+
+        NEWLY BROKEN RULES (`upfault explain RULE` gives the reason)
+          status.mirrored  400, 404 and 422 keep their status
         "#);
     }
 
