@@ -16,7 +16,7 @@ use super::{
     template::{self, REQUEST_VARIABLES, ROUTE_VARIABLES, VARIABLES},
     text::{LaunchWord, Text},
 };
-use crate::scenario::ProxySettings;
+use crate::scenario::{ProxySettings, Setting};
 
 /// Reads and checks a definition.
 ///
@@ -134,6 +134,10 @@ pub(super) fn load(source: DefinitionSource, version: Option<&str>) -> Result<De
     let version = version.map_or(default, str::to_owned);
     let (mut settings, mut fixed) = (IndexMap::new(), FixedSettings::default());
     for (setting, choice) in &document.settings {
+        if *setting == Setting::PassThrough {
+            let (line, column) = position(choice.referenced);
+            return mistake(line, column, "pass-through routes are declared in the section `pass_through`");
+        }
         let width = match &choice.value {
             SettingChoice::Route => Width::Route,
             SettingChoice::Instance => Width::Instance,
@@ -147,9 +151,7 @@ pub(super) fn load(source: DefinitionSource, version: Option<&str>) -> Result<De
         };
         settings.insert(*setting, width);
     }
-    if let Some(without) = document.without.get(&version) {
-        settings.retain(|setting, _| !without.contains_key(setting));
-    }
+    settings.retain(|setting, _| document.why_without(*setting, &version).is_none());
     let definition = Definition {
         name: name.source,
         summary: document.summary.clone(),
@@ -323,9 +325,19 @@ mod tests {
     }
 
     #[test]
+    fn pass_through_is_not_a_setting_of_its_own() {
+        insta::assert_snapshot!(with("settings: {pass_through: route}"), @"
+        proxy.yaml:3:26: pass-through routes are declared in the section `pass_through`
+          |
+        3 | settings: {pass_through: route}
+          |                          ^
+        ");
+    }
+
+    #[test]
     fn an_unknown_setting_is_shown_with_those_that_exist() {
         insta::assert_snapshot!(with("settings: {timeouts: route}"), @"
-        proxy.yaml:3:12: unknown variant `timeouts`, expected one of timeout, retries, fallback, group, cooldown, tls, http2, keep_alive; did you mean `timeout`?
+        proxy.yaml:3:12: unknown variant `timeouts`, expected one of timeout, retries, fallback, group, cooldown, pass_through, tls, http2, keep_alive; did you mean `timeout`?
           |
         3 | settings: {timeouts: route}
           |            ^

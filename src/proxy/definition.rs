@@ -240,15 +240,15 @@ impl Definition {
                 return Some(format!("{name} cannot notice that a caller {mistake}: {reason}"));
             }
         }
+        let absent = |setting: Setting| self.document.why_without(setting, &self.version);
         let declared = |setting: &Setting| {
-            *setting == Setting::PassThrough
+            (*setting == Setting::PassThrough && absent(*setting).is_none())
                 || self.settings.contains_key(setting)
                 || self.fixed.contains(*setting)
         };
         let (setting, ProxySettingRow { words, .. }) =
             settings.chosen().find(|(setting, _)| !declared(setting))?;
-        let because = self.document.without.get(&self.version).and_then(|without| without.get(&setting));
-        Some(match because {
+        Some(match absent(setting) {
             Some(reason) => format!("{} cannot be configured with {words}: {reason}", self.title()),
             None => format!("{name} cannot be configured with {words}"),
         })
@@ -323,6 +323,13 @@ mod tests {
         insta::assert_snapshot!(
             old.lacks(&CHAT, &demanding(), Transport::Plain, &[]).unwrap(),
             @"litellm 1.90.7 cannot be configured with keep-alive pings: a later version introduced them"
+        );
+        let passing = ProxySettings { pass_through: true, ..ProxySettings::default() };
+        assert_eq!(old.lacks(&CHAT, &passing, Transport::Plain, &[]), None);
+        let older = Definition::find("litellm@1.81.16", Path::new("/nonexistent")).unwrap();
+        insta::assert_snapshot!(
+            older.lacks(&CHAT, &passing, Transport::Plain, &[]).unwrap(),
+            @"litellm 1.81.16 cannot be configured with pass-through routes: before 1.84, pass-through with a key needs a license"
         );
     }
 

@@ -17,7 +17,10 @@ use super::{
 
 use crate::{
     observation::Volatile,
-    scenario::{Api, Provider, RequestMistake, Setting, StatusPattern, StatusSet, Transport, duration},
+    scenario::{
+        Api, Provider, ProxyVersion, RequestMistake, Setting, StatusPattern, StatusSet, Transport,
+        VersionRange, duration,
+    },
 };
 
 /// A proxy definition, `proxy.yaml`.
@@ -58,9 +61,11 @@ pub(super) struct Document {
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "IndexMap<Setting, SettingChoice>"))]
     pub(super) settings: IndexMap<Setting, Spanned<SettingChoice>>,
-    /// Settings that single versions do not have although others do, each with the reason.
+    /// Settings that some versions do not have although others do, each with the reason. The key is a version or a range:
+    /// `1.90.7`, `<1.84`.
     #[serde(default)]
-    pub(super) without: IndexMap<String, IndexMap<Setting, String>>,
+    #[cfg_attr(test, schemars(with = "IndexMap<String, IndexMap<Setting, String>>"))]
+    pub(super) without: IndexMap<VersionRange, IndexMap<Setting, String>>,
     /// The programs that have to be on the PATH, each with how to install it.
     #[serde(default)]
     pub(super) needs: IndexMap<String, String>,
@@ -345,6 +350,16 @@ pub(super) struct ReleasesDocument {
     /// Exits with 0 if everything that this version requires can be installed. It installs nothing.
     #[serde(default)]
     pub(super) resolve: Vec<Text>,
+}
+
+impl Document {
+    /// Why a version does not have a setting that others have; `None` if it has it.
+    pub(super) fn why_without(&self, setting: Setting, version: &str) -> Option<&str> {
+        let version = ProxyVersion::parse(version)?;
+        let mut reasons =
+            self.without.iter().filter(|(range, _)| range.contains(&version)).map(|(_, one)| one);
+        reasons.find_map(|reasons| reasons.get(&setting)).map(String::as_str)
+    }
 }
 
 impl ReleasesDocument {

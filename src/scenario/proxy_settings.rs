@@ -82,8 +82,8 @@ words! {
         Group = "group",
         /// Not using a failing deployment for a certain time.
         Cooldown = "cooldown",
-        /// Passing requests and responses through unchanged. Definitions declare the routes that do.
-        #[serde(skip_deserializing)]
+        /// Passing requests and responses through unchanged. Definitions declare the routes that do in a section of their
+        /// own.
         PassThrough = "pass_through",
         /// Trusting the certificate authority in the file `ca`, for providers that use TLS.
         Tls = "tls",

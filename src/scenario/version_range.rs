@@ -11,7 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A parsed version. Build metadata after `+` is ignored.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ProxyVersion {
     epoch: u64,
     /// The numbers between the dots, without trailing zeros: `1.110` and `1.110.0` are the same release.
@@ -24,7 +24,7 @@ pub(crate) struct ProxyVersion {
     dev: (DevBuild, u64),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Preview {
     /// A development build of a version that is neither a preview nor a patch: it precedes all previews.
     Dev,
@@ -34,7 +34,7 @@ enum Preview {
     Final,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum DevBuild {
     Yes,
     No,
@@ -128,13 +128,13 @@ fn number(digits: &str) -> Option<u64> {
 }
 
 /// A set of versions: all that satisfy every condition, separated by commas. `*` contains every version.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct VersionRange {
     text: String,
     conditions: Vec<Condition>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Condition {
     Compared(Comparison, ProxyVersion),
     /// `1.102.*`, or with `!=` every other release.
@@ -144,7 +144,7 @@ enum Condition {
     },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Comparison {
     Less,
     AtMost,

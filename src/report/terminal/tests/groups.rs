@@ -116,8 +116,10 @@ fn a_difference_by_policy_alone_names_the_policy_key() {
     FAIL timeouts/b  status.timeout
     FAIL timeouts/c  status.timeout
     FAIL timeouts/d  status.timeout
+    broken: status.timeout in 4 cases
     5 cases: 1 pass, 4 fail
     wall 2.1s, slowest case 12ms (timeouts/a), total case time 60ms, proxy start 18.2s
+    e.g. timeouts/a: expected 504 (policy `default + upfault.toml`); observed 408 with an error
     next: `upfault explain status.timeout` says why the rule exists
     next: this command runs this case alone:
       upfault run --filter case:timeouts/a --proxy litellm@1.102.4
@@ -227,6 +229,7 @@ fn a_finding_of_nearly_every_case_is_listed_once() {
     FAIL limits/rate-limit  headers.retry-after
     31 cases: 30 pass, 1 fail
     wall 2.1s, slowest case 12ms (limits/rate-limit), total case time 102ms, proxy start 18.2s
+    limits/rate-limit: expected retry-after: 7; observed no retry-after
     next: `upfault explain headers.retry-after` says why the rule exists
     next: this command runs this case alone:
       upfault run --filter case:limits/rate-limit --proxy litellm@1.102.4
