@@ -44,10 +44,7 @@ pub(super) enum ComparedSpec {
 /// Compares two or more sides.
 pub(super) fn compare(context: &CliContext, args: &CompareArgs) -> Result<u8, Failure> {
     let chosen = Settings::read(context)?;
-    let policy = match &args.policy {
-        Some(name) => policy::chosen(context, name)?,
-        None => chosen.policy.clone().unwrap_or_default(),
-    };
+    let policy = policy::of(context, &chosen, args.policy.as_deref())?;
     let sides: Vec<ComparedSpec> = args.sides.iter().map(|side| kind_of(context, side)).collect();
     if sides.iter().all(|side| matches!(side, ComparedSpec::Stored(_))) {
         return Comparing { context, args, chosen: &chosen, policy }.finish(&sides, None);

@@ -37,10 +37,7 @@ const CONTROL: &str = "builtin";
 /// Runs several gateways, and writes which rules each of them breaks.
 pub(super) fn matrix(context: &CliContext, args: &MatrixArgs) -> Result<u8, Failure> {
     let chosen = Settings::read(context)?;
-    let policy = match &args.policy {
-        Some(name) => policy::chosen(context, name)?,
-        None => chosen.policy.clone().unwrap_or_default(),
-    };
+    let policy = policy::of(context, &chosen, args.policy.as_deref())?;
     let gateways = gateways(context, &args.gateways)?;
     let folder = RunFolder::create(&context.cache)?;
     let options = SideOptions {

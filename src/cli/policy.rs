@@ -3,6 +3,14 @@
 use super::{context::CliContext, failure::Failure, settings::Settings};
 use crate::{judge::Policy, scenario::LoadErrors};
 
+/// The policy of a command: the one that `--policy` names, else that of the settings.
+pub(super) fn of(context: &CliContext, settings: &Settings, named: Option<&str>) -> Result<Policy, Failure> {
+    match named {
+        Some(name) => chosen(context, name),
+        None => Ok(settings.policy.clone().unwrap_or_default()),
+    }
+}
+
 /// The policy that `--policy` names: a bundled policy, a policy file, or a settings file with a `[policy]` table.
 pub(super) fn chosen(context: &CliContext, name: &str) -> Result<Policy, Failure> {
     if let Some(policy) = Policy::named(name) {

@@ -151,10 +151,7 @@ fn run(
         (None, None) => Ok(ProxyChoice::Builtin(Default::default())),
     };
     let choice = select()?;
-    let policy = match &args.policy {
-        Some(name) => policy::chosen(context, name)?,
-        None => chosen.policy.clone().unwrap_or_default(),
-    };
+    let policy = policy::of(context, chosen, args.policy.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

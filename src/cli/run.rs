@@ -165,10 +165,7 @@ pub(super) fn settings(
         }
         (None, None) => ProxyChoice::Builtin(EmbeddedProxy::Reference),
     };
-    let policy = match &args.policy {
-        Some(name) => policy::chosen(context, name)?,
-        None => chosen.policy.clone().unwrap_or_default(),
-    };
+    let policy = policy::of(context, chosen, args.policy.as_deref())?;
     let Selection { mut cases, mut of } = select::cases(context, chosen, &args.select)?;
     if args.quick {
         let costs = select::durations(context, chosen, &args.select)?.costs(&cases);

@@ -18,14 +18,7 @@ function gatewaysOverview(filter) {
             el("p.note", {}, "There are reasons for and against these rules. A number is not a defect."),
             scrolling("Recommended rules and gateways", ruleTable(rows(false), "recommended")),
         ),
-        el(
-            "section.cases",
-            { "aria-labelledby": "cases" },
-            el("h2", { id: "cases" }, "Cases ", el("span.count", { id: "count", role: "status" })),
-            filterBar(),
-            el("ol.list", { id: "list" }),
-            el("div", { id: "end" }),
-        ),
+        casesSection(),
         keyHelp(),
     ];
 }

@@ -16,17 +16,21 @@ function overview(filter) {
         verdictButtons(),
         el("section.causes", { "aria-labelledby": "causes" }, causesOf(run)),
         el("section", { "aria-labelledby": "matrix" }, el("h2", { id: "matrix" }, "Families and APIs"), legend(), matrixBox()),
-        el(
-            "section.cases",
-            { "aria-labelledby": "cases" },
-            el("h2", { id: "cases" }, "Cases ", el("span.count", { id: "count", role: "status" })),
-            filterBar(),
-            el("ol.list", { id: "list" }),
-            el("div", { id: "end" }),
-        ),
+        casesSection(),
         keyHelp(),
     ];
 }
+
+/** The filters and the list, which is still empty. */
+const casesSection = () =>
+    el(
+        "section.cases",
+        { "aria-labelledby": "cases" },
+        el("h2", { id: "cases" }, "Cases ", el("span.count", { id: "count", role: "status" })),
+        filterBar(),
+        el("ol.list", { id: "list" }),
+        el("div", { id: "end" }),
+    );
 
 /** Fills the list and the matrix, and watches the end of the list. */
 function overviewReady() {
