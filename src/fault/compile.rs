@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{
+    content_marks::ContentMarks,
     origin::Origin,
     packets::Packets,
     plan::{Framing, Plan, WireAction},
@@ -42,8 +43,8 @@ pub(crate) fn without_faults(message: ProviderMessage) -> Plan {
 /// Compiles a message and applies faults to it in order. Each fault changes the result of the faults before
 /// it.
 ///
-/// A point that the reply does not reach (`after_events: 50` in a short stream, any number of events in a
-/// plain body) means just before the end. A fault that edits events does not change a reply without such
+/// A point that the reply does not reach (`after_events: 50` in a short stream, `inside_tool_call` in a text, any
+/// point of a stream in a plain body) means just before the end. A fault that edits events does not change a reply without such
 /// events. Faults of the address and of the connection do not appear in a plan: the listener performs them.
 pub(crate) fn compile(message: ProviderMessage, faults: &[Fault], context: &FaultContext<'_>) -> Plan {
     if faults.is_empty() {
@@ -54,7 +55,13 @@ pub(crate) fn compile(message: ProviderMessage, faults: &[Fault], context: &Faul
     let malforms = faults.iter().any(|fault| matches!(fault, Fault::Malform(_)));
     let headers = if malforms { message.headers.clone() } else { Vec::new() };
     let wait = provider::asked_wait(&message);
+    let is_of_content = |fault: &Fault| fault.at().is_some_and(Point::is_of_content);
+    let content = match faults.iter().any(is_of_content) {
+        true => ContentMarks::of(&message, carrier, context.asked.api),
+        false => ContentMarks::default(),
+    };
     let mut timeline = Timeline::new(message);
+    timeline.content = content;
     timeline.ends_before_end = faults.iter().any(|fault| {
         fault.at() == Some(Point::BeforeEnd)
             && (fault.is_final() || matches!(fault, Fault::ErrorEvent { .. }))
@@ -76,7 +83,7 @@ pub(crate) fn compile(message: ProviderMessage, faults: &[Fault], context: &Faul
 }
 
 /// Returns the format that carries the events of a stream, or `None` for a plain body.
-fn carrier(message: &ProviderMessage) -> Option<Carrier> {
+pub(super) fn carrier(message: &ProviderMessage) -> Option<Carrier> {
     match message.body {
         MessageBody::Whole(_) => None,
         MessageBody::Events { .. } => message.header("content-type").and_then(Carrier::of),

@@ -2,10 +2,12 @@
 
 mod coding;
 mod compile;
+mod content_marks;
 mod http1;
 mod latency;
 mod malform;
 mod origin;
+mod outline;
 mod packets;
 mod plan;
 mod settle;
@@ -14,6 +16,7 @@ mod timeline;
 
 pub(crate) use compile::{FaultContext, compile, plan, without_faults};
 pub(crate) use origin::Origin;
+pub(crate) use outline::ReplyOutline;
 pub(crate) use plan::{Framing, Head, Plan, WireAction};
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Tests of the plans that faults produce.
 
 mod any;
+mod content_points;
 mod every;
 mod framing;
 mod malformed;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{
+    content_marks::ContentMarks,
     packets::{MAX_PARTS, Packets},
     plan::{Framing, Head, WireAction},
 };
@@ -29,6 +30,8 @@ pub(super) struct Timeline {
     /// The offset in the body after the first n frames of the message, at index n, and after everything that
     /// faults have inserted at that point.
     own_ends: Vec<usize>,
+    /// Where the content of the message is; filled in if a fault has a point that is named by content.
+    pub(super) content: ContentMarks,
     /// Whether the body is one plain value and not a stream.
     pub(super) whole: bool,
     /// The offset in the body after which a client cannot read on, because of a fault in the head.
@@ -103,6 +106,7 @@ impl Timeline {
             body,
             terminator,
             own_ends,
+            content: ContentMarks::default(),
             whole,
             unreadable_from: None,
             packets: Packets::Unchanged,
@@ -125,12 +129,18 @@ impl Timeline {
     pub(super) fn find(&self, point: Point) -> FaultPosition {
         let length = self.length();
         let end = if self.whole { length.saturating_sub(1) } else { length - self.terminator };
+        let after_frames = |frames: Option<usize>| {
+            let reached = frames.and_then(|n| self.own_ends.get(n)).filter(|_| !self.whole);
+            reached.map_or(end, |at| (*at).min(end))
+        };
         FaultPosition::Body(match point {
             Point::BeforeHeaders => return FaultPosition::BeforeHead,
             Point::AfterHeaders if self.whole => 0,
-            Point::AfterEvents(_) if self.whole => end,
             Point::AfterHeaders => self.own_ends[0].min(end),
-            Point::AfterEvents(n) => self.own_ends.get(n as usize).map_or(end, |at| (*at).min(end)),
+            Point::AfterEvents(n) => after_frames(Some(n as usize)),
+            Point::AfterContent | Point::InsideToolCall | Point::AfterToolArguments => {
+                after_frames(self.content.frames_before(point))
+            }
             Point::AfterBytes(n) => {
                 let last = if self.ends_before_end { end } else { length };
                 usize::try_from(n).map_or(last, |n| n.min(last))

@@ -27,6 +27,7 @@ pub(super) fn fitting(
     if needs_events(&fault.value) && !events(check, fault, answer, matrix) {
         return;
     }
+    content(check, fault, answer);
     carried(check, fault, matrix);
     numbers(check, fault);
     places(check, fault);
@@ -34,7 +35,28 @@ pub(super) fn fitting(
 }
 
 fn needs_events(fault: &Fault) -> bool {
-    fault.needs(FaultNeed::Events) || matches!(fault.at(), Some(Point::AfterEvents(_)))
+    fault.needs(FaultNeed::Events) || fault.at().is_some_and(Point::is_of_stream)
+}
+
+/// Checks that the turn's response has the content that names the fault's point.
+fn content(check: &mut FileChecker<'_>, fault: &Located<Fault>, answer: &TurnReply) {
+    let (Some(point), TurnReply::Reply(reply)) = (fault.value.at(), answer) else { return };
+    let (name, content, has_it, instead) = match point {
+        Point::AfterContent => ("after_content", "a text", reply.has_text(), "inside_tool_call"),
+        Point::InsideToolCall => ("inside_tool_call", "a tool call", reply.has_tool_call(), "after_content"),
+        Point::AfterToolArguments => {
+            ("after_tool_arguments", "a tool call", reply.has_tool_call(), "after_content")
+        }
+        _ => return,
+    };
+    if !has_it {
+        let place = check.word(&fault.range, name);
+        let help = format!(
+            "write `at: {instead}`, or a reply with both: `reply: text_and_tool_call`; docs/scenarios.md lists the replies"
+        );
+        check.error(&place, format!("`{name}` needs {content}, and this turn's reply has none")).help =
+            Some(help);
+    }
 }
 
 /// Checks that the turn sends events in every case.

@@ -239,6 +239,25 @@ impl SuccessReply {
         Self::LargeToolCall(3000),
     ];
 
+    /// Whether it contains text.
+    pub(crate) const fn has_text(&self) -> bool {
+        match self {
+            Self::Ok
+            | Self::Chunks(_)
+            | Self::NonAscii
+            | Self::MaxTokens
+            | Self::ContentFilter
+            | Self::TextAndToolCall
+            | Self::LargeText(_) => true,
+            Self::ToolCall | Self::TwoToolCalls | Self::CutToolCall | Self::LargeToolCall(_) => false,
+        }
+    }
+
+    /// Whether it contains a tool call.
+    pub(crate) const fn has_tool_call(&self) -> bool {
+        !self.has_text() || matches!(self, Self::TextAndToolCall)
+    }
+
     /// Why the reply ends.
     pub(crate) const fn end(&self) -> ReplyEnd {
         match self {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::scenario::{ArmRequest, ErrorName, Fault, Library, load_arm, load_dir};
+use crate::scenario::{ArmRequest, ErrorName, Fault, Library, TurnReply, load_arm, load_dir};
 
 /// Returns every leaf in the JSON Schema of a fault: `reset.at.before_end`, `tls.alert.access_denied`.
 fn vocabulary() -> BTreeSet<String> {
@@ -73,7 +73,12 @@ fn needs_no_exhibit(leaf: &str) -> bool {
     .any(|fault| {
         [format!("{fault}.at.before_headers"), format!("{fault}.at.after_bytes")].contains(&leaf.to_owned())
     });
+    // Where the content is depends on the message and not on the fault: `reset` shows these points.
+    let of_content = ["after_content", "inside_tool_call", "after_tool_arguments"]
+        .iter()
+        .any(|point| leaf.ends_with(&format!(".at.{point}")) && !leaf.starts_with("reset."));
     catalogue
+        || of_content
         || no_place_for_an_event
         || ["truncate.at.before_headers", "http1.bad_chunk_size.at.before_headers"].contains(&leaf)
 }
@@ -134,8 +139,12 @@ fn every_exhibit_can_be_written_in_a_scenario_file() {
     let mut refused = Vec::new();
     for exhibit in exhibits().iter().filter(|exhibit| !exhibit.turn.faults.is_empty()) {
         let faults: Vec<String> = exhibit.turn.faults.iter().map(written).collect();
+        let reply = match &exhibit.turn.answer {
+            TurnReply::Reply(reply) => json!(reply),
+            _ => json!("ok"),
+        };
         let text = format!(
-            "provider: {}\ntransport: {}\nupstream:\n  - reply: ok\n    faults:\n      - {}\n",
+            "provider: {}\ntransport: {}\nupstream:\n  - reply: {reply}\n    faults:\n      - {}\n",
             exhibit.call.provider(),
             exhibit.transport,
             faults.join("\n      - ")

@@ -24,6 +24,9 @@ fn point() -> impl Strategy<Value = Point> {
         Just(Point::AfterEvents(u32::MAX)),
         (0..80u64).prop_map(Point::AfterBytes),
         Just(Point::AfterBytes(u64::MAX)),
+        Just(Point::AfterContent),
+        Just(Point::InsideToolCall),
+        Just(Point::AfterToolArguments),
         Just(Point::BeforeEnd),
     ]
 }

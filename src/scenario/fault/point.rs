@@ -19,6 +19,14 @@ pub enum Point {
     AfterEvents(u32),
     /// After this many bytes of the body.
     AfterBytes(u64),
+    /// After the first event of a stream that contains text of the answer.
+    AfterContent,
+    /// After the first event of a stream that contains arguments of a tool call. In a dialect that sends a call in one
+    /// event, this is `after_tool_arguments`.
+    InsideToolCall,
+    /// After the last event of a stream that contains arguments of a tool call: the calls are complete, the answer is
+    /// not.
+    AfterToolArguments,
     /// Before the last frame: the terminator of a stream, or the last byte of a body that is not a stream.
     BeforeEnd,
 }
@@ -27,15 +35,20 @@ impl Point {
     /// Whether it comes before another point in every response that has both. False if that depends
     /// on the response: bytes and events are counted separately.
     pub(crate) fn is_before(self, other: Self) -> bool {
-        match (self.named_by_headers(), other.named_by_headers()) {
+        let (one, other) = (self.named_by_headers(), other.named_by_headers());
+        if let (Some(a), Some(b)) = (one.of_content(), other.of_content()) {
+            return a < b;
+        }
+        match (one, other) {
             (Self::AfterEvents(a), Self::AfterEvents(b)) => a < b,
             (Self::AfterBytes(a), Self::AfterBytes(b)) => a < b,
-            (Self::AfterEvents(_), Self::AfterBytes(_)) | (_, Self::BeforeHeaders) => false,
-            (Self::AfterBytes(_), Self::AfterEvents(_) | Self::BeforeEnd) | (Self::BeforeEnd, _) => false,
-            (Self::AfterHeaders, to) => to != Self::AfterHeaders,
-            (Self::AfterEvents(_) | Self::AfterBytes(_), Self::AfterHeaders) => false,
-            (Self::AfterEvents(_), Self::BeforeEnd) => true,
+            (_, Self::BeforeHeaders) | (Self::BeforeEnd, _) => false,
             (Self::BeforeHeaders, _) => true,
+            (Self::AfterHeaders, to) => to != Self::AfterHeaders,
+            (_, Self::AfterHeaders) | (Self::AfterBytes(_), _) => false,
+            (_, Self::BeforeEnd) => true,
+            // Events, bytes and content are counted separately.
+            _ => false,
         }
     }
 
@@ -48,7 +61,31 @@ impl Point {
             (Self::AfterBytes(1), Self::AfterEvents(_)) => false,
             (Self::AfterBytes(_), Self::AfterEvents(_))
             | (Self::AfterEvents(_) | Self::BeforeEnd, Self::AfterBytes(_)) => true,
+            // Content begins with the first event or later.
+            (Self::AfterEvents(1) | Self::AfterBytes(1), other) if other.is_of_content() => false,
+            (Self::AfterEvents(_) | Self::AfterBytes(_), other) => other.is_of_content(),
+            (one, Self::AfterEvents(_) | Self::AfterBytes(_)) => one.is_of_content(),
             _ => false,
+        }
+    }
+
+    /// Whether it is named by what the events of a stream contain.
+    pub(crate) fn is_of_content(self) -> bool {
+        self.of_content().is_some()
+    }
+
+    /// Whether only a stream has it.
+    pub(crate) fn is_of_stream(self) -> bool {
+        matches!(self, Self::AfterEvents(_)) || self.is_of_content()
+    }
+
+    /// The place among the points of this kind: an answer contains its text before its tool calls.
+    fn of_content(self) -> Option<u8> {
+        match self {
+            Self::AfterContent => Some(0),
+            Self::InsideToolCall => Some(1),
+            Self::AfterToolArguments => Some(2),
+            _ => None,
         }
     }
 
@@ -75,6 +112,9 @@ impl fmt::Display for Point {
             Self::AfterEvents(n) => write!(f, "after {n} events"),
             Self::AfterBytes(1) => f.write_str("after 1 byte"),
             Self::AfterBytes(n) => write!(f, "after {n} bytes"),
+            Self::AfterContent => f.write_str("after the first content"),
+            Self::InsideToolCall => f.write_str("inside a tool call"),
+            Self::AfterToolArguments => f.write_str("after the arguments of the tool calls"),
             Self::BeforeEnd => f.write_str("before the end"),
         }
     }

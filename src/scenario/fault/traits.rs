@@ -266,6 +266,7 @@ fn paced(at: Point) -> &'static [Part] {
         Point::BeforeHeaders => &[],
         Point::AfterBytes(_) => &[Part::Pieces],
         Point::AfterHeaders | Point::AfterEvents(_) | Point::BeforeEnd => &[Part::Pace],
+        Point::AfterContent | Point::InsideToolCall | Point::AfterToolArguments => &[Part::Pace],
     }
 }
 

@@ -1,8 +1,8 @@
 //! Replies that end too early: silence, RST, FIN, and frames that are cut in half.
 
-use super::points::{POINTS, before, offset};
+use super::points::{OF_CONTENT, POINTS, before, offset};
 use crate::{
-    scenario::{Fault, Point},
+    scenario::{Fault, Point, SuccessReply, TurnReply},
     selftest::{ClientView, ConnectionEnd, Exhibit, FaultLayer, MessageFraming, UnfaultedReply, WireClaim},
 };
 
@@ -26,6 +26,15 @@ pub(super) fn exhibits() -> Vec<Exhibit> {
             let exhibit = Exhibit::stream(FaultLayer::Ending, [(kind.fault)(at)], kind.seen(at));
             exhibits.push(kind.ended(exhibit, at).claim(sent("everything before the point", at)));
         }
+    }
+    for at in OF_CONTENT {
+        exhibits.push(
+            Exhibit::stream(FaultLayer::Ending, [Fault::Reset { at }], ClientView::BrokenAfterHead)
+                .answer(TurnReply::Reply(SuccessReply::TextAndToolCall))
+                .ending(ConnectionEnd::Reset)
+                .claim(WireClaim::framing(MessageFraming::Cut))
+                .claim(sent("everything up to the event that names the point", at)),
+        );
     }
     for kind in KINDS {
         for at in [Point::AfterHeaders, Point::BeforeEnd] {
