@@ -50,6 +50,9 @@ pub struct CaseReport {
     /// The level of the scenario; `required` in reports of older versions.
     #[serde(default = "required")]
     pub level: Level,
+    /// The number by which the times of the scenario were divided for the run; absent if they were as written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speedup: Option<u32>,
     /// The verdict.
     pub verdict: Verdict,
     /// Why the case is inconclusive, skipped or broken, or, if it was judged, how its repetitions differ.
@@ -106,6 +109,21 @@ fn first_line() -> usize {
 }
 
 impl CaseReport {
+    /// The rule whose finding a finding of this case only repeats, if both are new or both are accepted.
+    pub(crate) fn repeated<'f>(&self, finding: &'f Finding) -> Option<&'f str> {
+        let is_new = |rule: &str| self.change.as_ref().is_some_and(|change| change.is_new(rule));
+        finding.repeats.as_deref().filter(|rule| is_new(rule) == is_new(&finding.rule))
+    }
+
+    /// What a report says about the times of the case, if they are not those of its file.
+    pub fn time_note(&self) -> Option<String> {
+        let by = self.speedup?;
+        Some(format!(
+            "the times of the file divided by {by}, those of the upstream and of the proxy's settings; limits that the \
+             proxy has by itself are as ever"
+        ))
+    }
+
     /// Adds what follows from the observation, and replaces secrets by placeholders. Must be called once for each case,
     /// before any reporter gets it. A stored case can be completed again.
     #[must_use]
@@ -136,6 +154,7 @@ impl CaseReport {
             matrix: self.matrix,
             tags: self.tags.clone(),
             level: self.level,
+            speedup: self.speedup,
             verdict: self.verdict,
             reason: self.reason.clone(),
             findings: self.findings.clone(),

@@ -110,6 +110,12 @@ impl Definition {
             Err(format!("{} cannot be configured with {words}: it is fixed at {fixed}", self.name))
         };
         if !self.settings.contains_key(&Setting::Timeout) {
+            if let Some(by) = scenario.speedup {
+                return Err(format!(
+                    "{} cannot be configured with a timeout, so its own would not be divided by {by} (`speedup`)",
+                    self.name
+                ));
+            }
             if scenario.has_same_silences_with(timeout) {
                 settings.timeout = timeout.unwrap_or(ProxySettings::default().timeout);
             } else if let Some(timeout) = timeout {

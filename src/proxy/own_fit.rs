@@ -15,6 +15,9 @@ pub(super) fn settings(own: &OwnModel, case: &Case) -> Result<ProxySettings, Str
     excluded(chosen, scenario)?;
     let timeout = if case.combination.stream { chosen.stream_timeout } else { chosen.timeout };
     let retries = chosen.retries;
+    if let Some(by) = scenario.speedup {
+        return Err(format!("it divides all times by {by} (`speedup`), which cannot include your timeout"));
+    }
     if !scenario.has_same_silences_with(Some(timeout)) {
         return Err(format!("it needs a shorter or longer timeout than yours ({})", shown(timeout)));
     }

@@ -56,6 +56,9 @@ impl BugReport<'_> {
             inline(&case.title),
             inline(&case.why)
         );
+        if let Some(note) = case.time_note() {
+            let _ = writeln!(text, "It ran with {note}.\n");
+        }
         self.versions(&mut text);
         text.push_str("\n## Expected and observed\n\n");
         let (required, others): (Vec<&Finding>, Vec<&Finding>) =

@@ -42,6 +42,7 @@ pub(crate) fn case(id: &str, verdict: Verdict) -> CaseReport {
         matrix: Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false },
         tags: Vec::new(),
         level: Level::Required,
+        speedup: None,
         verdict,
         reason: None,
         findings: Vec::new(),

@@ -258,6 +258,14 @@ impl<'r> TerminalText<'r> {
         if let Some(alone) = alone(&report.cases) {
             painter.text(0, Style::new(), &safe(&format!("note: {alone}")))?;
         }
+        let sped_up = report.cases.iter().filter(|case| case.speedup.is_some()).count();
+        if sped_up > 0 {
+            let line = format!(
+                "note: {} ran with shorter times than in the file (`speedup`)",
+                plural(sped_up, "case")
+            );
+            painter.text(0, Style::new(), &line)?;
+        }
         for note in &end.notes {
             painter.text(0, Style::new(), &safe(&format!("note: {note}")))?;
         }

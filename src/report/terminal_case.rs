@@ -52,6 +52,9 @@ pub(super) fn show(
     painter.raw(&format!("{heading} {}", painter.styled(Style::new().bold(), &safe(&case.id))))?;
     painter.text(2, Style::new(), &safe(&case.title))?;
     painter.text(2, Style::new().dimmed(), &safe(&case.why))?;
+    if let Some(note) = case.time_note() {
+        painter.field(2, "speedup: ", &note)?;
+    }
     if let Some(rerun) = rerun {
         painter.command(2, "again: ", &rerun.command(case))?;
     }

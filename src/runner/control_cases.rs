@@ -84,6 +84,7 @@ fn case(identity: &Identity, kind: &RouteKind, turn: Turn) -> Case {
         deployments: Arc::new([("primary".to_owned(), vec![turn])].into_iter().collect()),
         transport: Transport::Plain,
         account: None,
+        speedup: None,
         proxy: ProxySettings { pass_through, ..ProxySettings::default() },
         steps: vec![Step::default()],
         expect: Expect::default(),

@@ -189,6 +189,7 @@ fn incomplete(case: &Case, verdict: Verdict, reason: String, observation: Option
         matrix: case.combination,
         tags: case.scenario.tags.clone(),
         level: case.scenario.level,
+        speedup: case.scenario.speedup,
         verdict,
         reason: Some(reason),
         findings: Vec::new(),

@@ -55,6 +55,8 @@ pub struct Scenario {
     pub transport: Transport,
     /// The provider account that the API keys belong to; without one every request is allowed.
     pub account: Option<Account>,
+    /// The number by which the times of the file were divided. All times of the scenario are the result.
+    pub speedup: Option<u32>,
     /// The settings of the proxy.
     pub proxy: ProxySettings,
     /// The caller's requests, in order; never empty.

@@ -40,6 +40,7 @@ pub(super) fn validate(
                 Some(format!("people who see this scenario in a failure report read its {key} first"));
         }
     }
+    let speedup = speedup(&mut check, &mut file);
     let matrix = matrix(&mut check, &file.matrix);
     let deployments = deployments(&mut check, &file, &matrix);
     let transport =
@@ -82,6 +83,7 @@ pub(super) fn validate(
         deployments: Arc::new(deployments),
         transport,
         account,
+        speedup,
         proxy: file.proxy.value,
         steps,
         expect: file.expect.value,

@@ -7,6 +7,7 @@ mod latency;
 mod message;
 mod point;
 mod session;
+mod times;
 mod traits;
 
 pub(crate) use below::{ConnectionFault, Http2Code, Http2Fault, Http2Strike, TlsAlert, TlsFault};
