@@ -7,7 +7,7 @@ use super::{
     pair::SiblingPair,
     policy::{Policy, Weight},
     rule::{Rule, RuleOutcome},
-    rules::FAMILIES,
+    rules::{FAMILIES, SAME_FACTS},
     scope::{Circumstance, Subject},
 };
 use crate::{
@@ -52,12 +52,25 @@ pub(crate) fn judge(observation: &Observation, siblings: &[&Observation], policy
                 observed: breach.observed,
                 evidence,
                 policy: Vec::new(),
+                repeats: None,
             });
         }
     }
     let order = |finding: &Finding| rules().position(|rule| rule.id == finding.rule);
     findings.sort_by_key(order);
+    for n in 0..findings.len() {
+        findings[n].repeats = repeated(&findings[n], &findings);
+    }
     findings
+}
+
+/// The rule that is broken by the same facts as an expectation and at least as binding, if there is one.
+fn repeated(finding: &Finding, all: &[Finding]) -> Option<String> {
+    let (_, families) = SAME_FACTS.iter().find(|(rule, _)| *rule == finding.rule)?;
+    let is_same = |other: &&Finding| {
+        other.level <= finding.level && families.iter().any(|family| other.rule.starts_with(family))
+    };
+    all.iter().find(is_same).map(|other| other.rule.clone())
 }
 
 /// The rules that apply to a case and its comparison with `siblings`, whether or not the proxy keeps them.

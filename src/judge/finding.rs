@@ -38,6 +38,10 @@ pub struct Finding {
     /// default policy makes the same finding.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policy: Vec<PolicyAnswer>,
+    /// For a broken expectation: the rule of the contract that is broken by the same facts, so that reports show them only
+    /// once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<String>,
 }
 
 /// The verdict of a case.

@@ -35,6 +35,8 @@ pub use policy::{Policy, PolicyAnswer, UnknownPolicy};
 pub(crate) use policy::{PolicyEdits, Weight};
 pub use rule::Rule;
 #[cfg(test)]
+pub(crate) use rules::SAME_FACTS;
+#[cfg(test)]
 pub(crate) use sdk::{Sdk, SdkOutcome};
 pub(crate) use sdk::{SdkView, StepView, sdk_view};
 pub(crate) use session::CallerSession;

@@ -1,7 +1,12 @@
 //! A case as lines of plain text, for reports that CI systems show.
 
 use super::{RecordedRun, inert::escaped_lines, json::Report, paint::cut, plural};
-use crate::{event::CaseReport, judge::Verdict, scenario::Level, snapshot::KnownClaim};
+use crate::{
+    event::CaseReport,
+    judge::{Finding, Verdict},
+    scenario::Level,
+    snapshot::KnownClaim,
+};
 
 /// How much of a text is shown, in characters.
 const TEXT: usize = 2_000;
@@ -11,7 +16,7 @@ pub(super) fn rules(case: &CaseReport) -> String {
     let broken: Vec<&str> = case
         .findings
         .iter()
-        .filter(|finding| finding.level == Level::Required)
+        .filter(|finding| finding.level == Level::Required && case.repeated(finding).is_none())
         .map(|finding| finding.rule.as_str())
         .collect();
     let wrong = case.known.iter().filter(|claim| claim.is_wrong());
@@ -33,6 +38,7 @@ pub(super) fn reason(case: &CaseReport) -> String {
 /// again.
 pub(super) fn details(report: &Report, case: &CaseReport) -> String {
     let mut lines = vec![case.title.clone()];
+    lines.extend(case.time_note().map(|note| format!("speedup: {note}")));
     lines.extend(case.reason.iter().map(|reason| format!("reason: {}", cut(reason, TEXT))));
     lines.extend(
         case.known
@@ -41,6 +47,11 @@ pub(super) fn details(report: &Report, case: &CaseReport) -> String {
             .map(|(claim, line)| format!("known: {line}; {}", claim.issue)),
     );
     for finding in &case.findings {
+        if let Some(rule) = case.repeated(finding) {
+            let Finding { rule: own, level, expected, .. } = finding;
+            lines.push(format!("{own} ({level}): expected {}; see {rule}", cut(expected, TEXT)));
+            continue;
+        }
         lines.push(format!("{} ({})", finding.rule, finding.level));
         lines.push(format!("  expected: {}", cut(&finding.expected, TEXT)));
         lines.push(format!("  observed: {}", cut(&finding.observed, TEXT)));

@@ -386,6 +386,7 @@ mod tests {
             observed: String::new(),
             evidence: Vec::new(),
             policy: Vec::new(),
+            repeats: None,
         });
         let again = judge_again(&report(known.clone()), &Policy::default());
         assert_eq!(again.differences[0].gone, ["status.timeout (required)"]);

@@ -68,6 +68,7 @@ pub(crate) fn finding(rule: &str, level: Level) -> Finding {
         observed: "no retry-after".to_owned(),
         evidence: vec!["upstream primary#1 sent retry-after: 7".to_owned()],
         policy: Vec::new(),
+        repeats: None,
     }
 }
 

@@ -78,6 +78,11 @@ pub(super) fn show(
             answers => format!(" by {}", PolicyAnswer::list(answers)),
         };
         painter.gap()?;
+        if let Some(rule) = case.repeated(finding) {
+            let line = format!(" ({}{mark}): expected {}; see {rule}", finding.level, finding.expected);
+            painter.field(2, &finding.rule, &safe(&line))?;
+            continue;
+        }
         painter.field(2, &finding.rule, &safe(&format!(" ({}{by}{mark})", finding.level)))?;
         painter.field(4, "expected: ", &safe(&finding.expected))?;
         painter.field(4, "observed: ", &safe(&finding.observed))?;

@@ -53,7 +53,8 @@ impl Findings {
         let is_listed = move |finding: &&Finding| {
             self == Self::New || !except.iter().any(|property| property.rule == finding.rule)
         };
-        case.findings.iter().filter(move |finding| self.holds(case, finding)).filter(is_listed)
+        let findings = case.findings.iter().filter(|finding| case.repeated(finding).is_none());
+        findings.filter(move |finding| self.holds(case, finding)).filter(is_listed)
     }
 }
 
@@ -288,9 +289,11 @@ pub(super) fn rules_of(case: &CaseReport) -> Vec<&str> {
     rules
 }
 
-/// The findings that can fail a case.
+/// The findings that can fail a case, without those that repeat another.
 fn required(case: &CaseReport) -> impl Iterator<Item = &Finding> {
-    case.findings.iter().filter(|finding| finding.level == Level::Required)
+    case.findings
+        .iter()
+        .filter(|finding| finding.level == Level::Required && case.repeated(finding).is_none())
 }
 
 /// Sorts what a reader should see first: upfault's own failures, broken rules, a changed status or ending, other

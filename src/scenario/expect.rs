@@ -10,7 +10,7 @@ use serde::{
     de::{Error, MapAccess, SeqAccess, Visitor},
 };
 
-use super::duration;
+use super::{duration, expect_body::BodyExpect, expect_header::HeaderExpect, expect_request::RequestExpect};
 
 /// What a scenario expects in addition to the contract's rules. Expectations about the response apply to the
 /// last step.
@@ -34,9 +34,24 @@ pub struct Expect {
     /// Members of the error object that the caller gets. Default: any members.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorExpect>,
-    /// Headers of the response with their values; `null` means that the header must be absent. Default: none.
+    /// Headers of the response: a value, `null` for an absent header, `{present: true}` or `{contains: text}`.
+    /// Default: none.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
-    pub headers: IndexMap<String, Option<String>>,
+    pub headers: IndexMap<String, HeaderExpect>,
+    /// The media type of the response, without parameters: `text/event-stream`. Default: any type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    /// The body of the response. Default: any body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<BodyExpect>,
+    /// The requests that reach the upstreams, in the order of arrival; the last entry applies to all further ones. Default:
+    /// any requests.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<RequestExpect>,
+    /// The longest time until the status and the headers of the response, as a duration (`2s`). Default: any time.
+    #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub first_byte_within: Option<Duration>,
     /// The longest time that the response may take until its end, as a duration (`2s`). Default: any time.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]

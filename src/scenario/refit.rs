@@ -28,19 +28,21 @@ impl Case {
         let is_slower =
             proxy.timeout > self.scenario.proxy.timeout || proxy.retries > self.scenario.proxy.retries;
         let within = expect.within.filter(|_| !is_slower);
+        let first_byte_within = expect.first_byte_within.filter(|_| !is_slower);
         let attempts = expect.attempts.filter(|_| proxy.retries == self.scenario.proxy.retries);
-        Expect { within, attempts, ..expect }
+        // A user's own model and keys decide what a request contains.
+        Expect { within, first_byte_within, attempts, requests: Vec::new(), ..expect }
     }
 
     fn expectations_of_route(&self, proxy: &ProxySettings) -> Expect {
         let scenario = &self.scenario;
-        let Expect { attempts, within, ending, finish, error, .. } = scenario.expect.clone();
+        let Expect { attempts, requests, within, ending, finish, error, .. } = scenario.expect.clone();
         if proxy.pass_through != scenario.proxy.pass_through {
             // The response has to be that of the provider, which rules on pass-through routes check.
-            Expect { attempts, within, ..Expect::default() }
+            Expect { attempts, requests, within, ..Expect::default() }
         } else if self.combination.stream && proxy.keep_alive != scenario.proxy.keep_alive {
             // The proxy may have sent the status and the headers before the provider did.
-            Expect { attempts, within, ending, finish, error, ..Expect::default() }
+            Expect { attempts, requests, within, ending, finish, error, ..Expect::default() }
         } else {
             scenario.expect.clone()
         }

@@ -403,6 +403,7 @@ pub(crate) mod tests {
             observed: "absent after 2013 ms".to_owned(),
             evidence: Vec::new(),
             policy: Vec::new(),
+            repeats: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The expectations of the scenario itself.
 
-use super::finish;
+use super::{expect_content, expect_requests, finish};
 use crate::{
     dialect::{self, Completion, FinishMeaning},
     judge::{
@@ -22,7 +22,42 @@ pub(super) const RULES: &[Rule] = &[
     rule("expect.finish", "The finish reason means what the scenario demands", false, finish_meaning),
     rule("expect.error", "The error object has the members that the scenario demands", false, error),
     rule("expect.headers", "The response has the headers that the scenario demands", false, headers),
+    rule(
+        "expect.content-type",
+        "The response has the content type that the scenario demands",
+        false,
+        expect_content::content_type,
+    ),
+    rule("expect.body", "The body contains what the scenario demands", false, expect_content::body),
+    rule(
+        "expect.requests",
+        "The requests that reach the upstreams are those that the scenario demands",
+        false,
+        expect_requests::requests,
+    ),
+    rule(
+        "expect.first-byte",
+        "The response begins within the time that the scenario demands",
+        true,
+        first_byte,
+    ),
     rule("expect.within", "The response ends within the time that the scenario demands", true, within),
+];
+
+/// For an expectation, the beginnings of the ids of the rules that are about the same facts. A broken expectation repeats
+/// the finding of such a rule.
+pub(crate) const SAME_FACTS: &[(&str, &[&str])] = &[
+    ("expect.status", &["status.", "timeout.", "mistake.", "fallback."]),
+    ("expect.attempts", &["retry.", "fallback.", "cooldown."]),
+    ("expect.ending", &["stream.", "success.", "format.", "status.", "realtime."]),
+    ("expect.finish", &["success.", "stream."]),
+    ("expect.error", &["detail.", "format.", "stream."]),
+    ("expect.headers", &["headers."]),
+    ("expect.content-type", &["format.", "stream."]),
+    ("expect.body", &["detail.", "success.", "leak."]),
+    ("expect.requests", &["retry.", "fallback."]),
+    ("expect.first-byte", &["timeout."]),
+    ("expect.within", &["timeout."]),
 ];
 
 const fn rule(
@@ -182,13 +217,29 @@ fn headers(facts: &Facts<'_>) -> Option<RuleOutcome> {
     }
     for (name, value) in wanted {
         let got = facts.raw_response().and_then(|answer| answer.header(&name.to_ascii_lowercase()));
-        if got != value.as_deref() {
-            let show =
-                |value: Option<&str>| value.map_or(format!("no {name}"), |value| format!("{name}: {value}"));
-            return RuleOutcome::broken(show(value.as_deref()), show(got), Vec::new());
+        if !value.matches(got) {
+            return RuleOutcome::broken(
+                value.describe(name),
+                expect_content::shown_header(name, got),
+                Vec::new(),
+            );
         }
     }
     Some(RuleOutcome::Holds)
+}
+
+fn first_byte(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let limit = facts.arrangement.expect.first_byte_within?;
+    let took = facts.raw_response().map(|answer| answer.head_ms - facts.exchange.sent_ms);
+    RuleOutcome::check(took.is_some_and(|took| took <= limit.as_secs_f64() * 1000.0), || {
+        (
+            format!("a response that begins within {}", humantime::format_duration(limit)),
+            took.map_or_else(
+                || facts.response.describe(),
+                |took| format!("headers after {:.2} s", took / 1000.0),
+            ),
+        )
+    })
 }
 
 fn within(facts: &Facts<'_>) -> Option<RuleOutcome> {

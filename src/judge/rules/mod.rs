@@ -6,6 +6,8 @@ mod cooldown;
 mod detail;
 mod disconnect;
 mod expect;
+mod expect_content;
+mod expect_requests;
 mod fallback;
 mod families;
 mod finish;
@@ -31,4 +33,5 @@ mod stream;
 mod success;
 mod timeout;
 
+pub(crate) use expect::SAME_FACTS;
 pub(crate) use families::FAMILIES;

@@ -13,9 +13,10 @@ use crate::{
         ReceivedClose, ReceivedFrame, Response, ResponseBody, ResponseEnd, SentReply, StepName,
     },
     scenario::{
-        Api, Attempts, Combination, ConnectionFault, Cooldown, EndingExpect, ErrorExpect, ErrorName, Expect,
-        Fault, FinishExpect, Leave, LeaveBy, LeavePoint, Level, Provider, ProxySettings, RequestMistake,
-        StatusPattern, StatusSet, TlsFault, Turn, TurnReply as Reply,
+        Api, Attempts, BodyExpect, Combination, ConnectionFault, Cooldown, EndingExpect, ErrorExpect,
+        ErrorName, Expect, Fault, FinishExpect, HeaderExpect, Leave, LeaveBy, LeavePoint, Level, Provider,
+        ProxySettings, RequestExpect, RequestMistake, StatusPattern, StatusSet, TextList, TlsFault, Turn,
+        TurnReply as Reply,
     },
     wire::sse,
 };
@@ -239,16 +240,27 @@ fn expect() -> impl Strategy<Value = Expect> {
         any::<u32>().prop_map(Attempts::Total),
         vec((name(), any::<u32>()), 1..3).prop_map(|each| Attempts::Each(each.into_iter().collect())),
     ];
-    let code = option::of(".{0,3}").prop_map(|code| ErrorExpect { code, ..ErrorExpect::default() });
-    (option::of(ending), option::of(attempts), option::of(code), any::<bool>()).prop_map(
-        |(ending, attempts, error, more)| Expect {
+    let body = |text: Option<String>| BodyExpect {
+        contains: TextList(text.iter().cloned().collect()),
+        not_contains: TextList(vec!["{{canary.message}}".to_owned()]),
+        json: [("/error/code".to_owned(), serde_json::json!(text))].into_iter().collect(),
+    };
+    (option::of(ending), option::of(attempts), option::of(".{0,3}"), any::<bool>()).prop_map(
+        move |(ending, attempts, code, more)| Expect {
+            error: code.clone().map(|code| ErrorExpect { code: Some(code), ..ErrorExpect::default() }),
             status: more.then(|| StatusSet(vec![StatusPattern::Class(4), StatusPattern::Exactly(503)])),
-            headers: more.then(|| ("Retry-After".to_owned(), None)).into_iter().collect(),
+            headers: more.then(|| ("Retry-After".to_owned(), HeaderExpect::Absent)).into_iter().collect(),
+            content_type: more.then(|| "application/json".to_owned()),
+            body: more.then(|| body(code.clone())),
+            requests: more
+                .then(|| RequestExpect { body: Some(body(code)), ..RequestExpect::default() })
+                .into_iter()
+                .collect(),
+            first_byte_within: more.then_some(Duration::from_millis(50)),
             within: more.then_some(Duration::from_millis(100)),
             finish: more.then_some(FinishExpect::Filter),
             ending,
             attempts,
-            error,
         },
     )
 }

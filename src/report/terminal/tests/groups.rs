@@ -62,6 +62,7 @@ fn a_difference_by_policy_alone_names_the_policy_key() {
             ],
             policy: enforced.answers.clone(),
             level: Level::Required,
+            repeats: None,
         }],
         ..case(id, Verdict::Fail)
     };
