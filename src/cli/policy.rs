@@ -1,7 +1,7 @@
 //! Finds the policy of a run.
 
 use super::{context::CliContext, failure::Failure, settings::Settings};
-use crate::{judge::Policy, scenario::LoadErrors};
+use crate::judge::Policy;
 
 /// The policy of a command: the one that `--policy` names, else that of the settings.
 pub(super) fn of(context: &CliContext, settings: &Settings, named: Option<&str>) -> Result<Policy, Failure> {
@@ -27,7 +27,7 @@ pub(super) fn chosen(context: &CliContext, name: &str) -> Result<Policy, Failure
     if path.is_file() {
         let text = std::fs::read_to_string(&path)
             .map_err(|error| Failure::Usage(format!("cannot read the policy {name}: {error}")))?;
-        return Policy::from_text(name, &text).map_err(|error| Failure::Settings(LoadErrors(vec![*error])));
+        return Policy::from_text(name, &text).map_err(Failure::Settings);
     }
     Policy::known(name).map_err(|unknown| {
         let help = unknown.help;

@@ -150,7 +150,7 @@ pub(crate) fn load_arm_file(name: &str, text: &str, library: &Library) -> Result
         let error = Diagnostic::new(name, &source, 0..0, format!("{name} is empty")).help(EXAMPLE);
         return Err(LoadErrors(vec![error]));
     }
-    let file: ArmFile = parse(name, &source).map_err(|error| LoadErrors(vec![*error]))?;
+    let file: ArmFile = parse(name, &source)?;
     read(name, &source, file, library).map_err(LoadErrors)
 }
 
@@ -336,7 +336,7 @@ mod tests {
         1 | {"scenario": {"title": "t", "why": "", "upstream": [{"reply": "ok", "faults": [{"reset": {"at": "never"}}]}]}}
           |                                                                                                 ^^^^^^^
           |
-          = help: possible values: `before_headers`, `after_headers`, `after_events`, `after_bytes`, `before_end`
+          = help: possible values: `before_headers`, `after_headers`, `after_events`, `after_bytes`, `after_content`, `inside_tool_call`, `after_tool_arguments`, `before_end`
         "#);
         insta::assert_snapshot!(error(r#"{"ttl": "2h"}"#), @r#"
         error: `ttl` must be more than 0 and at most 1h

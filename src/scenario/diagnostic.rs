@@ -4,6 +4,8 @@ use std::{fmt, ops::Range, sync::Arc};
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet, renderer::DecorStyle};
 
+use super::synonyms::meaning;
+
 /// One error in one file.
 ///
 /// # Examples
@@ -28,6 +30,8 @@ pub struct Diagnostic {
     pub labels: Vec<Label>,
     /// How to fix it.
     pub help: Option<String>,
+    /// The change that fixes it, if no decision is needed: a byte range, and the text that replaces it.
+    pub fix: Option<(Range<usize>, String)>,
 }
 
 /// A place in the file with a short explanation.
@@ -48,6 +52,7 @@ impl Diagnostic {
             message: message.into(),
             labels: vec![Label { range, text: String::new() }],
             help: None,
+            fix: None,
         }
     }
 
@@ -169,7 +174,7 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
 /// The help line for a word that is not one of `expected`: the nearest of them, if any, and the list.
 pub(crate) fn meant(word: &str, expected: &[&str]) -> String {
     let list = expected.iter().map(|e| format!("`{e}`")).collect::<Vec<_>>().join(", ");
-    match nearest(word, expected.iter().copied()) {
+    match meaning(word, expected).or_else(|| nearest(word, expected.iter().copied())) {
         Some(near) => format!("did you mean `{near}`? Possible values: {list}"),
         None => format!("possible values: {list}"),
     }

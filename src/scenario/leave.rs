@@ -125,12 +125,12 @@ mod tests {
         ");
         insta::assert_snapshot!(error("steps: [{leave: {by: close}}]"), @"
         error: the key `at` is missing
-         --> scenarios/x.yaml:4:18
+         --> scenarios/x.yaml:4:17
           |
         4 | steps: [{leave: {by: close}}]
-          |                  ^^
+          |                 ^
           |
-          = help: add `at: …`
+          = help: add it, for example `leave: {at: after_headers}`
         ");
     }
 }

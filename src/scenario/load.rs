@@ -98,6 +98,11 @@ impl Library {
         self.scenarios.iter().map(Arc::as_ref).filter(|scenario| self.replacing.contains(&scenario.id))
     }
 
+    /// Whether a scenario is a bundled one, with the same text.
+    pub(crate) fn is_bundled(&self, id: &str) -> bool {
+        bundled_text(id).is_some_and(|bundled| *bundled == *self.text(id))
+    }
+
     /// The text of a scenario's file, for diagnostics that other modules make.
     pub fn text(&self, id: &str) -> Arc<str> {
         self.texts.get(id).cloned().unwrap_or_else(|| "".into())
@@ -158,7 +163,7 @@ struct Found {
 /// Loads one scenario from its text; `id` and `file` are used only as names.
 pub fn load_text(id: &str, file: &str, text: &str) -> Result<Scenario, LoadErrors> {
     let source: Arc<str> = text.into();
-    let parsed = parse(file, &source).map_err(|diagnostic| LoadErrors(vec![*diagnostic]))?;
+    let parsed = parse(file, &source)?;
     validate(id, file, &source, parsed).map_err(LoadErrors)
 }
 
@@ -206,7 +211,7 @@ fn read_all(found: BTreeMap<String, Found>) -> Result<Library, LoadError> {
             continue;
         }
         match parse(&file, &text)
-            .map_err(|one| vec![*one])
+            .map_err(|errors: LoadErrors| errors.0)
             .and_then(|parsed| validate(&id, &file, &text, parsed))
         {
             Ok(scenario) => {

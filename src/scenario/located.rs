@@ -1,11 +1,18 @@
 //! A value with its position in a file.
 
+use std::{fmt, marker::PhantomData};
+
 #[cfg(test)]
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, Deserializer};
-use serde_saphyr::Spanned;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, Visitor},
+};
 
-/// A value with its byte range in the file.
+/// The name with which a located value asks the deserializer of nodes for its range.
+pub(super) const LOCATED: &str = "$upfault::Located";
+
+/// A value with its byte range in the file. Only [`parse`](super::parse::parse) can deserialize it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Located<T> {
     /// The value.
@@ -16,11 +23,25 @@ pub(crate) struct Located<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Located<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let spanned = Spanned::<T>::deserialize(deserializer)?;
-        let span = spanned.referenced.span();
-        let start = span.byte_offset().unwrap_or(0) as usize;
-        let len = span.byte_len().unwrap_or(0) as usize;
-        Ok(Self { value: spanned.value, range: start..start + len })
+        struct LocatedVisitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for LocatedVisitor<T> {
+            type Value = Located<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value with its range")
+            }
+
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, parts: D) -> Result<Self::Value, D::Error> {
+                let (start, end, value) = <(usize, usize, T)>::deserialize(parts)?;
+                if start > end {
+                    return Err(D::Error::custom("a range ends before it begins"));
+                }
+                Ok(Located { value, range: start..end })
+            }
+        }
+
+        deserializer.deserialize_newtype_struct(LOCATED, LocatedVisitor(PhantomData))
     }
 }
 

@@ -5,10 +5,16 @@ mod arm;
 mod arm_text;
 mod check;
 mod conduct;
+mod describe;
 mod diagnostic;
 pub(crate) mod duration;
+mod example_line;
 mod expand;
 mod expect;
+mod expect_body;
+mod expect_header;
+mod expect_request;
+mod expectations;
 mod fault;
 mod file;
 mod fitting;
@@ -18,6 +24,9 @@ mod load;
 mod located;
 mod mistake;
 mod model;
+mod node;
+mod node_deserializer;
+mod node_error;
 mod own_model;
 mod parse;
 mod proxy_settings;
@@ -28,7 +37,10 @@ mod schema;
 mod session;
 mod sibling;
 mod silence;
+mod speedup;
 mod step;
+mod synonyms;
+mod syntax;
 mod together;
 mod transport;
 mod turn;
@@ -54,6 +66,12 @@ pub(crate) use expand::own_model_of;
 #[cfg(test)]
 pub(crate) use expect::ErrorExpect;
 pub(crate) use expect::{Attempts, EndingExpect, Expect, FinishExpect, StatusPattern, StatusSet};
+pub(crate) use expect_body::BodyExpect;
+#[cfg(test)]
+pub(crate) use expect_body::TextList;
+#[cfg(test)]
+pub(crate) use expect_header::HeaderExpect;
+pub(crate) use expect_request::RequestExpect;
 pub(crate) use fault::{
     CloseFrame, ConnectionFault, ContentEncodingFault, ContentTypeFault, EventStreamFault, FaultNeed,
     FaultStage, Http1Fault, Http2Code, Http2Fault, Http2Strike, Latency, LatencyPlace, LatencyShape,
@@ -64,6 +82,7 @@ pub(crate) use known::{KnownEntry, KnownFile, KnownProblem, id_pattern};
 pub(crate) use leave::{Leave, LeaveBy, LeavePoint};
 pub use load::{Library, LoadError, load_dir, load_text};
 pub(crate) use load::{has_scenarios, is_scenario, load_from};
+pub(crate) use located::Located;
 pub(crate) use mistake::RequestMistake;
 pub(crate) use model::ReplyEnd;
 pub(crate) use model::Step;

@@ -1,98 +1,103 @@
-//! Parses a file, and reports errors with their position.
+//! Parses a file, and reports its errors with their positions.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use serde::de::DeserializeOwned;
-use serde_saphyr::Error;
 
-use super::diagnostic::{Diagnostic, meant};
+use super::{
+    describe::{Description, describe, meant_by},
+    diagnostic::{Diagnostic, LoadErrors},
+    node::{Node, NodeValue},
+    node_deserializer::NodeDeserializer,
+    node_error::{NodeError, NodeErrorKind},
+    syntax,
+};
+
+/// The most errors that are reported for one file.
+const MOST: usize = 20;
 
 /// Parses strict YAML: unknown keys, duplicate keys and wrong types are errors with a position.
 ///
-/// Serde stops at the first error, so there is at most one diagnostic per file.
-pub(crate) fn parse<T: DeserializeOwned>(file: &str, source: &Arc<str>) -> Result<T, Box<Diagnostic>> {
-    serde_saphyr::from_str(source).map_err(|error| Box::new(diagnose(file, source, error.without_snippet())))
+/// Serde stops at the first error. So what is wrong is removed from the tree of the file, and the rest is read again: the
+/// result contains every error that is not only a consequence of another.
+///
+/// # Errors
+/// All errors of the text, in the order of their positions.
+pub(crate) fn parse<T: DeserializeOwned>(file: &str, source: &Arc<str>) -> Result<T, LoadErrors> {
+    // Far more than any scenario has, and little enough to be read at once.
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! { max_depth: 32, max_nodes: 100_000, max_events: 400_000, max_aliases: 1_000 },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 10_000 },
+    };
+    let mut root = match serde_saphyr::from_str_with_options::<Node>(source, options) {
+        Ok(root) => root,
+        Err(error) => {
+            let (range, description) = syntax::describe(error.without_snippet(), source);
+            return Err(LoadErrors(vec![diagnostic(file, source, range, description)]));
+        }
+    };
+    root.set_texts(source);
+    let mut found: Vec<Diagnostic> = Vec::new();
+    loop {
+        let error = match T::deserialize(NodeDeserializer(&root)) {
+            Ok(value) if found.is_empty() => return Ok(value),
+            Ok(_) => break,
+            Err(error) => error,
+        };
+        let path: Vec<usize> = error.path.iter().rev().copied().collect();
+        let is_consequence = !found.is_empty() && is_consequence(&root, &path, &error);
+        if !is_consequence {
+            let node = root.at(&path);
+            let description = describe(&error, &root.keys(&path), node, source);
+            let range = error.range.clone().unwrap_or_else(|| node.range.clone());
+            found.push(diagnostic(file, source, range, description));
+        }
+        if found.len() == MOST || !repair(&mut root, &path, &error) {
+            break;
+        }
+    }
+    found.sort_by_key(|diagnostic| diagnostic.labels.first().map(|label| label.range.start));
+    Err(LoadErrors(found))
 }
 
-fn diagnose(file: &str, source: &Arc<str>, error: &Error) -> Diagnostic {
-    let range = error.location().map_or(0..0, |location| {
-        let span = location.span();
-        let start = span.byte_offset().map_or_else(
-            || offset_of(source, location.line() as usize, location.column() as usize),
-            |offset| offset as usize,
-        );
-        start..start + span.byte_len().unwrap_or(1) as usize
-    });
-    let (message, help) = describe(error);
-    let diagnostic = Diagnostic::new(file, source, range, message);
-    match help {
-        Some(help) => diagnostic.help(help),
-        None => diagnostic,
+fn diagnostic(file: &str, source: &Arc<str>, range: Range<usize>, description: Description) -> Diagnostic {
+    let Description { message, help, fix } = description;
+    Diagnostic { help, fix, ..Diagnostic::new(file, source, range, message) }
+}
+
+/// Whether an error follows from what an earlier error has removed or added.
+fn is_consequence(root: &Node, path: &[usize], error: &NodeError) -> bool {
+    let repaired = &root.at(path).repaired;
+    match &error.kind {
+        NodeErrorKind::MissingKey(key) => repaired.iter().any(|own| own == key),
+        NodeErrorKind::UnknownKey { .. } => false,
+        _ => !repaired.is_empty(),
     }
 }
 
-fn describe(error: &Error) -> (String, Option<String>) {
-    match error {
-        Error::SerdeUnknownField { field, expected, .. } => {
-            (format!("unknown key `{field}`"), Some(meant(field, expected)))
-        }
-        Error::SerdeUnknownVariant { variant, expected, .. } => {
-            (format!("unknown name `{variant}`"), Some(meant(variant, expected)))
-        }
-        Error::SerdeMissingField { field, .. } => {
-            (format!("the key `{field}` is missing"), Some(format!("add `{field}: …`")))
-        }
-        Error::DuplicateMappingKey { key, .. } => {
-            let key = key.as_deref().unwrap_or("?");
-            (format!("the key `{key}` is specified twice"), Some("keep one of them".to_owned()))
-        }
-        Error::SerdeInvalidType { unexpected, expected, .. }
-        | Error::SerdeInvalidValue { unexpected, expected, .. } => {
-            (format!("found {unexpected}, expected {expected}"), None)
-        }
-        Error::MultipleDocuments { .. } => (
-            "a file contains one scenario, and this one continues after `---`".to_owned(),
-            Some("put each scenario into its own file".to_owned()),
-        ),
-        Error::Eof { .. } => (
-            "the file is empty".to_owned(),
-            Some(
-                "a scenario needs at least `title`, `why` and `upstream`; docs/scenarios.md has examples"
-                    .to_owned(),
-            ),
-        ),
-        Error::Budget { .. } => (
-            "the file is too large or too deeply nested for a scenario".to_owned(),
-            Some("split it into several scenarios".to_owned()),
-        ),
-        Error::InvalidScalar { ty, .. } => (format!("expected {}", kind(ty)), None),
-        Error::Unexpected { expected, .. } => (format!("expected {}", kind(expected)), None),
-        Error::AliasError { error, .. } => describe(error),
-        Error::Message { msg, .. } => (msg.clone(), None),
-        other => {
-            let text = other.to_string();
-            // The YAML library ends its messages with the position, which the snippet shows anyway.
-            let text = text.split(" at line ").next().unwrap_or(&text);
-            (text.trim_end_matches('.').to_owned(), None)
-        }
-    }
+/// How often a key was removed from a node or added to it.
+fn added(node: &Node, key: &str) -> usize {
+    node.repaired.iter().filter(|own| *own == key).count()
 }
 
-/// Translates the YAML library's name of a type into words for the author of a file.
-fn kind(ty: &str) -> &str {
-    match ty {
-        "string scalar" => "text",
-        "sequence start" | "sequence" => "a list (`[a, b]`)",
-        "mapping start" | "mapping" => "keys with values (`{key: value}`)",
-        "bool" | "boolean" => "`true` or `false`",
-        _ if ty.starts_with('u') && ty[1..].parse::<u8>().is_ok() => "a whole number, 0 or more",
-        _ if ty.starts_with('i') && ty[1..].parse::<u8>().is_ok() => "a whole number",
-        other => other,
+/// Changes the tree so that the error does not occur again. Returns whether that was possible.
+fn repair(root: &mut Node, path: &[usize], error: &NodeError) -> bool {
+    match &error.kind {
+        // What was added for a key once, and did not fit, is not added again.
+        NodeErrorKind::MissingKey(key) if added(root.at(path), key) < 2 => {
+            let is_map = matches!(root.at(path).value, NodeValue::Map(_));
+            root.edit(path, |node| node.add(key));
+            is_map
+        }
+        NodeErrorKind::UnknownKey { key, expected } => {
+            // The key that is meant is not missing.
+            let near = meant_by(key, expected).map(str::to_owned);
+            let is_removed = root.remove(path);
+            if let Some((_, holder)) = path.split_last() {
+                root.edit(holder, |node| node.repaired.extend(near));
+            }
+            is_removed
+        }
+        _ => root.remove(path),
     }
-}
-
-fn offset_of(source: &str, line: usize, column: usize) -> usize {
-    let start: usize = source.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-    let rest = &source[start.min(source.len())..];
-    start + rest.chars().take(column.saturating_sub(1)).map(char::len_utf8).sum::<usize>()
 }

@@ -1,4 +1,6 @@
 mod faults;
+mod mistakes;
+mod mutations;
 mod sessions;
 
 use super::*;
@@ -31,7 +33,7 @@ fn an_unknown_key_shows_the_line_and_a_suggestion() {
     3 | upstram:
       | ^^^^^^^
       |
-      = help: did you mean `upstream`? Possible values: `title`, `why`, `level`, `tags`, `references`, `matrix`, `upstream`, `deployments`, `transport`, `account`, `proxy`, `steps`, `expect`, `except`, `known`
+      = help: did you mean `upstream`? Possible values: `title`, `why`, `level`, `tags`, `references`, `matrix`, `upstream`, `deployments`, `transport`, `account`, `speedup`, `proxy`, `steps`, `expect`, `except`, `known`
     ");
 }
 
@@ -50,13 +52,15 @@ fn a_duplicate_key_is_an_error() {
 
 #[test]
 fn a_wrong_type_is_an_error() {
-    insta::assert_snapshot!(errors(&format!("{HEAD}upstream: [{{reply: ok}}]\nproxy: {{retries: many}}\n")), @"
-    error: expected a whole number, 0 or more
+    insta::assert_snapshot!(errors(&format!("{HEAD}upstream: [{{reply: ok}}]\nproxy: {{retries: many}}\n")), @r#"
+    error: found the text "many", expected a whole number, 0 or more
      --> scenarios/x.yaml:4:18
       |
     4 | proxy: {retries: many}
       |                  ^^^^
-    ");
+      |
+      = help: write for example `retries: 1`
+    "#);
 }
 
 #[test]
@@ -88,25 +92,27 @@ fn a_step_cannot_put_an_object_into_a_form_nor_anything_into_a_get() {
 #[test]
 fn a_duration_without_a_unit_is_an_error() {
     insta::assert_snapshot!(errors(&format!("{HEAD}upstream: [{{reply: ok}}]\nproxy: {{timeout: 2}}\n")), @"
-    error: `2` is not a duration; write a number with its unit, as in `250ms` or `2s`
+    error: `2` is not a duration
      --> scenarios/x.yaml:4:18
       |
     4 | proxy: {timeout: 2}
       |                  ^
+      |
+      = help: write `timeout: 2s` for seconds, or `timeout: 2ms` for milliseconds
     ");
 }
 
 #[test]
 fn a_missing_key_is_an_error() {
-    insta::assert_snapshot!(errors("title: t\nupstream: [{reply: ok}]\n"), @"
+    insta::assert_snapshot!(errors("title: t\nupstream: [{reply: ok}]\n"), @r#"
     error: the key `why` is missing
-     --> scenarios/x.yaml:2:1
+     --> scenarios/x.yaml:1:1
       |
-    2 | upstream: [{reply: ok}]
-      | ^^^^^^^^
+    1 | title: t
+      | ^
       |
-      = help: add `why: …`
-    ");
+      = help: add it, for example `why: "SDKs wait as long as it says"`
+    "#);
 }
 
 #[test]
@@ -210,11 +216,13 @@ fn all_errors_of_a_file_are_reported_at_once() {
 #[test]
 fn invalid_yaml_shows_its_position() {
     insta::assert_snapshot!(errors("title: [unclosed\nwhy: w\n"), @"
-    error: expected text
+    error: this `[` is not closed
      --> scenarios/x.yaml:1:8
       |
     1 | title: [unclosed
       |        ^
+      |
+      = help: add `]`
     ");
 }
 

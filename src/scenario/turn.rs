@@ -62,6 +62,7 @@ fn one(check: &mut FileChecker<'_>, turn: &Located<TurnFile>, matrix: &[Combinat
     if let [(first, first_at), (second, second_at), ..] = given.as_slice() {
         let error = check.error(second_at, format!("a turn is either `{first}` or `{second}`, not both"));
         *error = error.clone().also((*first_at).clone(), format!("`{first}` is here"));
+        error.help = Some(format!("write each as a turn of its own: `- {first}: …` and `- {second}: …`"));
         return None;
     }
     if let (Some(body), None) = (&file.body, &file.status) {
@@ -99,6 +100,8 @@ fn one(check: &mut FileChecker<'_>, turn: &Located<TurnFile>, matrix: &[Combinat
                 bodies: file.bodies.as_ref().map(|bodies| bodies.value.clone()).unwrap_or_default(),
             }
         }
+        // That a body needs a status has been reported.
+        (None, None, None) if file.body.is_some() || file.bodies.is_some() => return None,
         (None, None, None) => {
             // `- faults: [refuse]` needs no response, because the client would never see it.
             if file.faults.is_empty() {
@@ -170,7 +173,7 @@ fn headers(check: &mut FileChecker<'_>, file: &TurnFile) {
 const CANARIES: [&str; 7] = ["message", "code", "type", "param", "request_id", "header", "content"];
 
 /// Checks that each placeholder exists; an unknown one would be sent verbatim.
-fn placeholders(check: &mut FileChecker<'_>, range: &Range<usize>, text: &str) {
+pub(super) fn placeholders(check: &mut FileChecker<'_>, range: &Range<usize>, text: &str) {
     for rest in text.split("{{canary.").skip(1) {
         let name = rest.split("}}").next().unwrap_or_default();
         if !CANARIES.contains(&name) {

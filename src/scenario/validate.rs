@@ -9,13 +9,14 @@ use super::{
     check::{FileChecker, known_deployment},
     conduct::{conduct, pings},
     diagnostic::Diagnostic,
-    expect::Attempts,
+    expectations::expectations,
     file::{DeploymentsFile, MatrixFile, ScenarioFile, TurnFile},
     known::known,
     located::Located,
     model::{Combination, Scenario, Step, Turn},
     proxy_settings::ProxySettings,
     session,
+    speedup::speedup,
     step::{addressed, leaves, mistakes, pauses},
     transport::transport,
     turn::turns,
@@ -31,7 +32,7 @@ pub(super) fn validate(
     id: &str,
     name: &str,
     source: &Arc<str>,
-    file: ScenarioFile,
+    mut file: ScenarioFile,
 ) -> Result<Scenario, Vec<Diagnostic>> {
     let mut check = FileChecker::new(name, source);
     for (text, key) in [(&file.title, "title"), (&file.why, "why")] {
@@ -49,7 +50,7 @@ pub(super) fn validate(
     let account = file.account.as_ref().map(|at| account(&mut check, at));
     settings(&mut check, &file.proxy, &deployments);
     pings(&mut check, &file.proxy, &matrix);
-    expectations(&mut check, &file, &deployments);
+    expectations(&mut check, &file.expect, &deployments, &matrix);
     let steps = match file.steps {
         None => vec![Step::default()],
         Some(steps) => {
@@ -257,20 +258,6 @@ fn settings(
                     "a `fallback` chain of one deployment has nothing to fall back to",
                 )
                 .help = Some("name at least one more deployment, or leave `fallback` out".to_owned());
-        }
-    }
-}
-
-fn expectations(check: &mut FileChecker<'_>, file: &ScenarioFile, deployments: &IndexMap<String, Vec<Turn>>) {
-    let range = &file.expect.range;
-    if let Some(Attempts::Each(each)) = &file.expect.value.attempts {
-        for name in each.keys() {
-            known_deployment(check, range, name, deployments);
-        }
-    }
-    for name in file.expect.value.headers.keys() {
-        if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
-            check.error(&check.word(range, name), format!("`{name}` is not a valid header name"));
         }
     }
 }

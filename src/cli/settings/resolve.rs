@@ -199,26 +199,27 @@ fn policy(
     choice: PolicyChoice,
 ) -> Result<Policy, Vec<Diagnostic>> {
     match choice {
-        PolicyChoice::Named(name) => named(source, base, &name).map_err(|diagnostic| vec![diagnostic]),
+        PolicyChoice::Named(name) => named(source, base, &name),
         PolicyChoice::Edited(edits) => edited(source, file, *edits),
     }
 }
 
 /// A bundled policy, or a file.
-fn named(source: &TomlSource, base: &Path, name: &str) -> Result<Policy, Diagnostic> {
+fn named(source: &TomlSource, base: &Path, name: &str) -> Result<Policy, Vec<Diagnostic>> {
     if let Some(policy) = Policy::named(name) {
         return Ok(policy);
     }
     let path = base.join(name);
     if path.is_file() {
         let text = std::fs::read_to_string(&path).map_err(|error| {
-            source.wrong(&["policy"], None, format!("cannot read the policy {}: {error}", path.display()))
+            let message = format!("cannot read the policy {}: {error}", path.display());
+            vec![source.wrong(&["policy"], None, message)]
         })?;
-        return Policy::from_text(&path.display().to_string(), &text).map_err(|diagnostic| *diagnostic);
+        return Policy::from_text(&path.display().to_string(), &text).map_err(|errors| errors.0);
     }
     Policy::known(name).map_err(|unknown| {
         let message = format!("unknown policy `{name}`, and no file {}", path.display());
-        source.wrong(&["policy"], None, message).help(unknown.help)
+        vec![source.wrong(&["policy"], None, message).help(unknown.help)]
     })
 }
 

@@ -3,10 +3,10 @@
 use std::sync::{Arc, LazyLock};
 
 use super::keys::{PLUS, Policy, PolicyEdits};
-use crate::scenario::{Diagnostic, nearest, parse};
+use crate::scenario::{Diagnostic, LoadErrors, Located, nearest, parse};
 
 /// The contents of a policy file.
-type Edits = PolicyEdits<serde_saphyr::Spanned<String>>;
+type Edits = PolicyEdits<Located<String>>;
 
 /// The files, the default first. The others contain only what differs from the default.
 const FILES: [(&str, &str); 4] = [
@@ -81,18 +81,16 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// If the file is invalid, with the position.
-    pub fn from_text(file: &str, text: &str) -> Result<Self, Box<Diagnostic>> {
+    /// If the file is invalid: all errors with their positions.
+    pub fn from_text(file: &str, text: &str) -> Result<Self, LoadErrors> {
         let source: Arc<str> = text.into();
         let edits: Edits = parse(file, &source)?;
         let base = match &edits.extends {
             None => Self::default(),
             Some(name) => Self::known(&name.value).map_err(|unknown| {
-                let span = name.referenced.span();
-                let start = span.byte_offset().map_or(0, |offset| offset as usize);
-                let end = start + span.byte_len().unwrap_or(1) as usize;
                 let message = format!("unknown policy `{}`, which cannot be extended", unknown.name);
-                Box::new(Diagnostic::new(file, &source, start..end, message).help(unknown.help))
+                let error = Diagnostic::new(file, &source, name.range.clone(), message);
+                LoadErrors(vec![error.help(unknown.help)])
             })?,
         };
         Ok(edits.enforced_on(base))
@@ -213,13 +211,13 @@ mod tests {
             ("name: x\ntimeot: [504]\n", (2, 1), "timeout"),
             ("timeout: [99]\n", (1, 11), "99 is"),
             ("extends: stric\n", (1, 10), "`strict`"),
-            ("chain_error: middle\n", (1, 1), "middle"),
+            ("chain_error: middle\n", (1, 14), "middle"),
             ("levels: {status.timeot: required}\n", (1, 10), "did you mean `status.timeout`?"),
         ] {
             let error = Policy::from_text("p.yaml", text).unwrap_err();
             let shown = error.render(false);
             assert!(shown.contains(word), "{shown}");
-            assert_eq!(error.position(), place, "{shown}");
+            assert_eq!(error.0[0].position(), place, "{shown}");
         }
     }
 }
