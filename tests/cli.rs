@@ -12,6 +12,8 @@ mod choices;
 mod commands;
 #[path = "cli/comparing.rs"]
 mod comparing;
+#[path = "cli/diagnosing.rs"]
+mod diagnosing;
 #[path = "cli/dying.rs"]
 mod dying;
 #[path = "cli/examples.rs"]

@@ -62,7 +62,7 @@ pub(crate) enum CliCommand {
     /// Verify the faults themselves on raw connections, without a proxy
     Selftest(SelftestArgs),
     /// Validate scenario files, proxy definitions (folders with a proxy.yaml) and upfault.toml
-    Check(PathArgs),
+    Check(CheckArgs),
     /// List the cases that would run, or the errors of the mock providers
     List(ListArgs),
     /// Join the reports of shards to the report of the whole run
@@ -96,6 +96,18 @@ pub(crate) enum CliCommand {
         #[arg(value_enum, default_value_t = SchemaOf::Scenario)]
         of: SchemaOf,
     },
+}
+
+/// Options of `upfault check`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CheckArgs {
+    /// What to check.
+    #[command(flatten)]
+    pub paths: PathArgs,
+    /// Correct mistakes in scenario files for which no decision is needed: misspelled names, missing brackets and quotes,
+    /// tabs
+    #[arg(long)]
+    pub fix: bool,
 }
 
 /// Options of `upfault list`.
@@ -233,8 +245,8 @@ pub(crate) struct SelftestArgs {
 /// Options of `upfault explain`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ExplainArgs {
-    /// A scenario (`limits/rate-limit`, a case id or a file), a rule (`headers.retry-after`), `rules` for all rules,
-    /// `policies` for the disputed questions, or a JSON report to judge again
+    /// A scenario (`limits/rate-limit`, a case id or a file), a rule (`headers.retry-after`), `rules` for all rules, a
+    /// warning of `check` (`fault-after-end`), `warnings` for all of them, `policies` for the disputed questions, or a JSON report to judge again
     pub what: String,
     /// For a report: judge it by this policy (a name, a policy file or an upfault.toml) [default: the policy of its run]
     #[arg(long, value_name = "NAME|FILE")]

@@ -1,12 +1,17 @@
 //! `upfault check`
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{
-    args::PathArgs,
+    args::{CheckArgs, PathArgs},
     context::{CliContext, DEFINITION},
     failure::Failure,
-    literal_check, print,
+    fix::fix,
+    lint::{LintContext, warnings},
+    print,
     project::own_definitions,
     run::{self, RunningProxy},
     run_args::is_url,
@@ -16,11 +21,15 @@ use super::{
 use crate::{
     proxy::Definition,
     report::{EXIT_OK, plural},
-    scenario::{Scenario, expand},
+    scenario::{Library, LoadError, Scenario, expand},
 };
 
+/// How often files are corrected and read again.
+const MOST_ROUNDS: usize = 10;
+
 /// Validates scenario files, folders with proxy definitions, and settings: those in `paths`, or all if it is empty.
-pub(super) fn check(context: &CliContext, paths: &PathArgs) -> Result<u8, Failure> {
+pub(super) fn check(context: &CliContext, args: &CheckArgs) -> Result<u8, Failure> {
+    let paths = &args.paths;
     let (files, others): (Vec<PathBuf>, Vec<PathBuf>) =
         paths.paths.iter().cloned().partition(|path| path.extension().is_some_and(|kind| kind == "toml"));
     let (definitions, scenarios): (Vec<PathBuf>, Vec<PathBuf>) =
@@ -32,17 +41,13 @@ pub(super) fn check(context: &CliContext, paths: &PathArgs) -> Result<u8, Failur
         text.push_str(&check_settings(context, &context.place(file))?);
     }
     if all || !scenarios.is_empty() {
-        let library = select::library(context, &settings, &PathArgs { paths: scenarios })?;
+        let library = loaded(context, &settings, scenarios, args.fix, &mut text)?;
         if library.scenarios.is_empty() {
             let places: Vec<String> = paths.paths.iter().map(|path| path.display().to_string()).collect();
             return Err(Failure::Usage(format!("no scenarios found in {}", places.join(", "))));
         }
         let cases: usize = library.scenarios.iter().map(|scenario| expand(scenario).len()).sum();
-        for scenario in &library.scenarios {
-            for warning in literal_check::warnings(scenario) {
-                text.push_str(&format!("{}: warning: {warning}\n", scenario.file));
-            }
-        }
+        text.push_str(&warned(&library));
         for scenario in library.replacing() {
             let Scenario { file, id, .. } = scenario;
             text.push_str(&format!("{file}: replaces the bundled scenario {id}\n"));
@@ -64,6 +69,54 @@ pub(super) fn check(context: &CliContext, paths: &PathArgs) -> Result<u8, Failur
     }
     print::fitted(&text, context.width)?;
     Ok(EXIT_OK)
+}
+
+/// Loads scenarios. With `fixes`, corrects files until nothing is left that can be corrected, and says so in `text`.
+fn loaded(
+    context: &CliContext,
+    settings: &Settings,
+    paths: Vec<PathBuf>,
+    fixes: bool,
+    text: &mut String,
+) -> Result<Library, Failure> {
+    let paths = PathArgs { paths };
+    // A correction can reveal another mistake; each makes the file more right.
+    for _ in 0..if fixes { MOST_ROUNDS } else { 0 } {
+        let Err(Failure::Load(LoadError::Files(errors))) = select::library(context, settings, &paths) else {
+            break;
+        };
+        let lines = fix(context, &errors)?;
+        if lines.is_empty() {
+            break;
+        }
+        text.extend(lines.iter().map(|line| format!("{line}\n")));
+    }
+    let library = select::library(context, settings, &paths);
+    if library.is_err() && !text.is_empty() {
+        // What was corrected is said even if the rest is wrong.
+        print::fitted(text, context.width)?;
+    }
+    library
+}
+
+/// The warnings about scenarios that are not bundled ones, one line for each.
+fn warned(library: &Library) -> String {
+    let own: Vec<&Arc<Scenario>> =
+        library.scenarios.iter().filter(|scenario| !library.is_bundled(&scenario.id)).collect();
+    if own.is_empty() {
+        return String::new();
+    }
+    let context = LintContext::bundled();
+    let mut text = String::new();
+    for scenario in own {
+        for (kind, warning) in warnings(scenario, &context) {
+            text.push_str(&format!("{}: warning: {warning} [{kind}]\n", scenario.file));
+        }
+    }
+    if !text.is_empty() {
+        text.push_str("help: `upfault explain CODE` explains a warning by the code in brackets\n");
+    }
+    text
 }
 
 /// Validates settings, and the proxy and the scenarios that they name.

@@ -64,7 +64,7 @@ fn dispatch(context: &CliContext, command: CliCommand) -> Result<u8, Failure> {
         CliCommand::Adopt(args) => adopt::adopt(context, &args),
         CliCommand::Serve(args) => serve::serve(context, &args),
         CliCommand::Selftest(args) => selftest::selftest(context, &args),
-        CliCommand::Check(paths) => check::check(context, &paths),
+        CliCommand::Check(args) => check::check(context, &args),
         CliCommand::List(args) => list::list(context, &args),
         CliCommand::Merge(args) => merge::merge(context, &args),
         CliCommand::Explain(args) => explain::explain(context, &args),

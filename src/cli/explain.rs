@@ -12,6 +12,7 @@ use super::{
     context::CliContext,
     explain_run::{explain_run, is_report},
     failure::Failure,
+    lint::WARNINGS,
     print, select,
     settings::Settings,
 };
@@ -48,6 +49,18 @@ pub(super) fn explain(context: &CliContext, args: &ExplainArgs) -> Result<u8, Fa
         print::fitted(&describe_rule(rule), context.width)?;
         return Ok(EXIT_OK);
     }
+    if let Some(row) = WARNINGS.iter().find(|row| row.code == args.what) {
+        let text =
+            format!("{} (a warning of `upfault check`)\n  {}\n\n  {}\n", row.code, row.title, row.reason);
+        print::fitted(&text, context.width)?;
+        return Ok(EXIT_OK);
+    }
+    if args.what == "warnings" {
+        let width = WARNINGS.iter().map(|row| row.code.len()).max().unwrap_or(0);
+        let lines = WARNINGS.iter().map(|row| format!("{:width$}  {}\n", row.code, row.title));
+        print::fitted(&lines.collect::<String>(), context.width)?;
+        return Ok(EXIT_OK);
+    }
     if args.what == "rules" {
         let width = judge::rules().map(|rule| rule.id.len()).max().unwrap_or(0);
         let line = |rule: &Rule| format!("{:width$}  {:13}{}\n", rule.id, rule.level.to_string(), rule.title);
@@ -58,7 +71,8 @@ pub(super) fn explain(context: &CliContext, args: &ExplainArgs) -> Result<u8, Fa
     let settings = Settings::read(context)?;
     let (_, cases) = match select::named(context, &settings, &paths) {
         Err(Failure::Load(LoadError::NotFound { path, near })) => {
-            let rule = nearest(&args.what, judge::rules().map(|rule| rule.id));
+            let known = judge::rules().map(|rule| rule.id).chain(WARNINGS.iter().map(|row| row.code));
+            let rule = nearest(&args.what, known);
             let help = match near.as_deref().or(rule) {
                 _ if path.ends_with(".json") => "`upfault run --report json=PATH` writes a report".to_owned(),
                 Some(near) => format!("did you mean `{near}`?"),
@@ -125,6 +139,9 @@ fn describe_case(case: &Case, of_project: &[KnownEntry]) -> String {
     let mut text = format!("{}\n  {}\n  {}\n\n", case.id, scenario.title, scenario.why);
     let shown: Vec<String> = Setting::rows().filter_map(|(_, row)| (row.shown)(&scenario.proxy)).collect();
     let _ = writeln!(text, "  proxy   {}", shown.join(", "));
+    if let Some(by) = scenario.speedup {
+        let _ = writeln!(text, "  speedup {by}: all times below are those of the file divided by {by}");
+    }
     if let Some(account) = &scenario.account {
         let _ = writeln!(text, "  account {account}; requests that it refuses do not count as attempts");
         if account.requests_per_minute.or(account.tokens_per_minute).is_some() {
