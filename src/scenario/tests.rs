@@ -1,4 +1,5 @@
 mod faults;
+mod meaning;
 mod mistakes;
 mod mutations;
 mod sessions;

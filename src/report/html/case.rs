@@ -40,6 +40,8 @@ pub(super) struct PageDetail {
     file: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<WireText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    speedup: Option<String>,
     findings: Vec<DetailFinding>,
     #[serde(skip_serializing_if = "Option::is_none")]
     change: Option<DetailChange>,
@@ -64,6 +66,8 @@ struct DetailFinding {
     /// Whether the accepted snapshot does not contain it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     new: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repeats: Option<String>,
 }
 
 /// The difference from the accepted snapshot.
@@ -185,6 +189,7 @@ impl PageDetail {
             .iter()
             .map(|finding| DetailFinding {
                 new: new(&finding.rule),
+                repeats: case.repeated(finding).map(str::to_owned),
                 ..DetailFinding::of(finding, &mut budget)
             })
             .collect();
@@ -206,6 +211,7 @@ impl PageDetail {
             why: case.why.clone(),
             file: case.file.clone(),
             reason: case.reason.as_ref().map(|reason| budget.take(reason, EVENT)),
+            speedup: case.time_note(),
             findings,
             change,
             again: rerun.map(|rerun| rerun.command(case).join(" ")),
@@ -224,6 +230,7 @@ impl DetailFinding {
             evidence: ends(&finding.evidence, EVIDENCE.0, EVIDENCE.1, |line| budget.take(line, EVENT)),
             policy: PolicyAnswer::list(&finding.policy),
             new: false,
+            repeats: None,
         }
     }
 }

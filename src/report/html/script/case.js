@@ -11,6 +11,7 @@ async function casePage(one, run) {
         runTabs(one, run),
         el("dl.facts", {}, fact("provider", one.provider), fact("API", one.api), fact("stream", one.stream ? "yes" : "no"), fact("scenario", detail.file), fact("duration", duration(result.ms)), fact("link", copyLink())),
         detail.reason && el("p.warning", {}, el("b", {}, `${result.verdict}: `), wireLine(detail.reason)),
+        detail.speedup && el("p.note", {}, el("b", {}, "Speedup: "), detail.speedup),
         findingsOf(detail, (rule) => countedAs(one, run, rule)),
         detail.change && changeOf(detail.change),
         detail.steps ? wireOf(steps) : noTraffic(result),
@@ -75,6 +76,11 @@ function findingsOf(detail, countedOf) {
  */
 function findingBox(finding, shown, counted) {
     const rule = index.rules[finding.rule];
+    if (finding.repeats) {
+        const link = (id) => el("a.rule", { href: ruleAddress(id) }, id);
+        const line = ["expected ", wireLine(finding.expected), "; see ", link(finding.repeats)];
+        return el(`article.finding.${finding.level}`, {}, el("h3", {}, link(finding.rule), " ", el("small", {}, finding.level)), el("p", {}, line));
+    }
     const [expected, observed] = differing(finding.expected.text, finding.observed.text);
     const marks = [finding.level, finding.new && "new", finding.policy && `by ${finding.policy}`].filter(Boolean).join(", ");
     const isNew = (line) => !shown.has(line.text) && shown.add(line.text);
