@@ -6,6 +6,8 @@
 mod adopting;
 #[path = "cli/attaching.rs"]
 mod attaching;
+#[path = "cli/catalogue.rs"]
+mod catalogue;
 #[path = "cli/choices.rs"]
 mod choices;
 #[path = "cli/commands.rs"]

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use super::{
-    adopt_args::AdoptArgs, catalogue::CatalogueRows, compare_args::CompareArgs, matrix_args::MatrixArgs,
-    render_args::RenderArgs, report_to::ReportTo, run_args::OutputArgs,
+    adopt_args::AdoptArgs, compare_args::CompareArgs, explain_args::ExplainArgs, list_args::ListArgs,
+    matrix_args::MatrixArgs, render_args::RenderArgs, report_to::ReportTo, run_args::OutputArgs,
 };
 use crate::serve::{HostName, MockName};
 
@@ -63,11 +63,11 @@ pub(crate) enum CliCommand {
     Selftest(SelftestArgs),
     /// Validate scenario files, proxy definitions (folders with a proxy.yaml) and upfault.toml
     Check(CheckArgs),
-    /// List the cases that would run, or the errors of the mock providers
+    /// List the cases that would run, their files, or the providers, errors, faults, rules and defects that upfault knows
     List(ListArgs),
     /// Join the reports of shards to the report of the whole run
     Merge(MergeArgs),
-    /// Explain a scenario, a rule or a policy, or judge a stored report again
+    /// Explain a scenario, a provider or its error, a rule or the policies, or judge a stored report again
     Explain(ExplainArgs),
     /// Compare versions or modes of a proxy: what changes for its callers
     Compare(CompareArgs),
@@ -108,26 +108,6 @@ pub(crate) struct CheckArgs {
     /// tabs
     #[arg(long)]
     pub fix: bool,
-}
-
-/// Options of `upfault list`.
-#[derive(Debug, ClapArgs)]
-pub(crate) struct ListArgs {
-    /// The cases.
-    #[command(flatten)]
-    pub select: SelectArgs,
-    /// List the errors of the mock providers instead of cases, each with its source and the day on which the source was last
-    /// read
-    #[arg(
-        long,
-        value_enum,
-        value_name = "WHICH",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "old",
-        conflicts_with_all = ["paths", "filter", "shard", "durations"]
-    )]
-    pub catalogue: Option<CatalogueRows>,
 }
 
 /// Options of `upfault show`.
@@ -240,20 +220,6 @@ pub(crate) struct SelftestArgs {
     /// Seed of all random choices
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-}
-
-/// Options of `upfault explain`.
-#[derive(Debug, ClapArgs)]
-pub(crate) struct ExplainArgs {
-    /// A scenario (`limits/rate-limit`, a case id or a file), a rule (`headers.retry-after`), `rules` for all rules, a
-    /// warning of `check` (`fault-after-end`), `warnings` for all of them, `policies` for the disputed questions, or a JSON report to judge again
-    pub what: String,
-    /// For a report: judge it by this policy (a name, a policy file or an upfault.toml) [default: the policy of its run]
-    #[arg(long, value_name = "NAME|FILE")]
-    pub policy: Option<String>,
-    /// For a report: write the new judgement, as `upfault run --report` does
-    #[arg(long, value_name = "FORMAT[=PATH]")]
-    pub report: Vec<ReportTo>,
 }
 
 /// Options of `upfault gateway`.

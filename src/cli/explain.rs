@@ -7,14 +7,17 @@ use std::{
 };
 
 use super::{
-    args::{ExplainArgs, PathArgs},
+    args::PathArgs,
     connection,
     context::CliContext,
+    explain_args::ExplainArgs,
+    explain_catalogue,
     explain_run::{explain_run, is_report},
     failure::Failure,
     lint::WARNINGS,
     print, select,
     settings::Settings,
+    word_list, word_table,
 };
 use crate::{
     dialect,
@@ -29,7 +32,7 @@ use crate::{
 
 /// Explains a scenario, a rule or the policies, or judges a stored report again.
 pub(super) fn explain(context: &CliContext, args: &ExplainArgs) -> Result<u8, Failure> {
-    if is_report(context, &args.what) {
+    if args.error.is_none() && is_report(context, &args.what) {
         return explain_run(context, args);
     }
     let option = args.policy.as_ref().map(|_| "--policy").or(args.report.first().map(|_| "--report"));
@@ -38,6 +41,10 @@ pub(super) fn explain(context: &CliContext, args: &ExplainArgs) -> Result<u8, Fa
             "{option} applies to a stored report, but `{}` is not a report\nhelp: pass a file that `upfault run --report json=PATH` wrote",
             args.what
         )));
+    }
+    if let Some(text) = explain_catalogue::explained(context, args)? {
+        print::out(&text)?;
+        return Ok(EXIT_OK);
     }
     if args.what == "policies" {
         let mut policies = Policy::all();
@@ -62,9 +69,7 @@ pub(super) fn explain(context: &CliContext, args: &ExplainArgs) -> Result<u8, Fa
         return Ok(EXIT_OK);
     }
     if args.what == "rules" {
-        let width = judge::rules().map(|rule| rule.id.len()).max().unwrap_or(0);
-        let line = |rule: &Rule| format!("{:width$}  {:13}{}\n", rule.id, rule.level.to_string(), rule.title);
-        print::fitted(&judge::rules().map(line).collect::<String>(), context.width)?;
+        print::fitted(&word_table::table(&word_list::rules()), context.width)?;
         return Ok(EXIT_OK);
     }
     let paths = PathArgs { paths: vec![PathBuf::from(&args.what)] };
@@ -73,13 +78,17 @@ pub(super) fn explain(context: &CliContext, args: &ExplainArgs) -> Result<u8, Fa
         Err(Failure::Load(LoadError::NotFound { path, near })) => {
             let known = judge::rules().map(|rule| rule.id).chain(WARNINGS.iter().map(|row| row.code));
             let rule = nearest(&args.what, known);
-            let help = match near.as_deref().or(rule) {
+            let catalogue = explain_catalogue::near(&args.what);
+            let help = match near.as_deref().or(rule).or(catalogue.as_deref()) {
                 _ if path.ends_with(".json") => "`upfault run --report json=PATH` writes a report".to_owned(),
                 Some(near) => format!("did you mean `{near}`?"),
-                None => "`upfault list` lists scenarios, `upfault explain rules` lists rules".to_owned(),
+                None => "`upfault list` lists scenarios; with `--rules`, `--providers`, `--errors` or `--faults`, it lists these"
+                    .to_owned(),
             };
             let what = if path.ends_with(".json") { "report, scenario" } else { "scenario" };
-            return Err(Failure::Usage(format!("no {what} or rule is called `{path}`\nhelp: {help}")));
+            return Err(Failure::Usage(format!(
+                "no {what}, rule or provider is called `{path}`\nhelp: {help}"
+            )));
         }
         other => other?,
     };

@@ -4,7 +4,9 @@ use std::{fmt::Write, path::Path};
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{args::ExplainArgs, context::CliContext, failure::Failure, policy, print, report_to::ReportTo};
+use super::{
+    context::CliContext, explain_args::ExplainArgs, failure::Failure, policy, print, report_to::ReportTo,
+};
 use crate::{
     judge::Policy,
     report::{

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{context::CliContext, failure::Failure, print};
+use super::{context::CliContext, failure::Failure, print, word_list, word_table};
 use crate::{
     builtin::{Defect, HonestVariant},
     proxy::Definition,
@@ -35,9 +35,7 @@ pub(super) fn list(context: &CliContext) -> Result<u8, Failure> {
         let _ = writeln!(text, "builtin:{:width$}  {}", variant.as_str(), variant.summary());
     }
     text.push_str("\nThe embedded proxy with one defect:\n");
-    for defect in Defect::ALL {
-        let _ = writeln!(text, "builtin:{:width$}  {}", defect.as_str(), defect.summary());
-    }
+    text.push_str(&word_table::table(&word_list::defects()));
     print::fitted(&text, context.width)?;
     Ok(EXIT_OK)
 }

@@ -76,6 +76,19 @@ pub(crate) fn asked_endpoints(combination: Combination) -> Vec<Api> {
     endpoints
 }
 
+/// The chat API that the provider defined, or else the first chat API that it has, preferably one that it does
+/// not have only for compatibility.
+pub(crate) fn own_chat(provider: Provider) -> Api {
+    let routes = &profile::of(provider).routes;
+    let own = routes.iter().find(|route| route.api.is_chat() && route.api.native_provider() == provider);
+    // Vertex serves the API that Gemini defined, and others only for compatibility.
+    let is_compatible = |api: Api| matches!(api, Api::OpenaiChat | Api::AnthropicMessages);
+    let usual = || routes.iter().find(|route| route.api.is_chat() && !is_compatible(route.api));
+    let any = || routes.iter().find(|route| route.api.is_chat());
+    // Every provider has a chat API; a test checks it.
+    own.or_else(usual).or_else(any).map_or(Api::OpenaiChat, |route| route.api)
+}
+
 /// The form of the errors of one of the provider's endpoints.
 pub(crate) fn error_form(provider: Provider, endpoint: Api) -> ErrorBodyForm {
     let profile = profile::of(provider);
@@ -112,6 +125,17 @@ mod tests {
             "/v1beta/models/a%2Fb:generateContent"
         );
         assert_eq!(fill_pattern("/v1/projects/{project}/x{", "m"), "/v1/projects/project/x{");
+    }
+
+    #[test]
+    fn every_provider_has_a_chat_api_and_prefers_its_own() {
+        for provider in Provider::ALL.iter().copied() {
+            let api = own_chat(provider);
+            assert!(endpoint_pattern(provider, api, true).is_some(), "{provider}: {api}");
+        }
+        assert_eq!(own_chat(Provider::Ollama), Api::OllamaChat);
+        assert_eq!(own_chat(Provider::Azure), Api::OpenaiChat);
+        assert_eq!(own_chat(Provider::Vertex), Api::GeminiGenerate);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod cohere;
 mod content;
 mod dialect;
 mod endpoint;
+mod error_words;
 mod failure;
 mod form;
 mod google;
@@ -50,8 +51,9 @@ pub(crate) use dialect::{
 #[cfg(test)]
 pub(crate) use dialect::{error, error_event};
 pub(crate) use endpoint::{
-    AZURE_VERSION, asked_endpoints, endpoint, endpoint_pattern, error_form, fill_pattern,
+    AZURE_VERSION, asked_endpoints, endpoint, endpoint_pattern, error_form, fill_pattern, own_chat,
 };
+pub(crate) use error_words::errors_called;
 pub(crate) use header::{HeaderField, owned_headers};
 pub(crate) use malformed::malformed;
 pub use message::{MessageBody, ProviderMessage};

@@ -39,7 +39,7 @@ pub use error::RunError;
 pub(crate) use execute::RunEnd;
 pub use execute::run;
 pub(crate) use identity::identity;
-pub(crate) use plan::plan;
+pub(crate) use plan::{fitted, plan};
 pub(crate) use quick::slice;
 pub(crate) use rendering::{
     InstancePlan, KEY_FILE, MANIFEST, NOT_CONFIGURED, RenderedInstance, RenderedRoutes, Rendering,

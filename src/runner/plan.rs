@@ -51,7 +51,7 @@ pub(crate) fn plan(cases: Vec<Case>, proxy: &ProxyChoice, seed: u64) -> RunPlan 
 }
 
 /// The case as the proxy can run it, or the reason why it cannot.
-fn fitted(proxy: &ProxyChoice, case: &Case) -> Result<Case, String> {
+pub(crate) fn fitted(proxy: &ProxyChoice, case: &Case) -> Result<Case, String> {
     match proxy {
         ProxyChoice::Builtin(which) => which.fitted(case),
         ProxyChoice::Definition(definition) => definition.fitted(case),

@@ -83,7 +83,7 @@ fn invalid_arguments_exit_with_2_and_a_suggestion() {
             &["explain", "t/limit[nothing]"],
             &["no case is called `t/limit[nothing]`", "help: did you mean `t/limit[stream]`?"],
         ),
-        (&["explain", "zzz"], &["no scenario or rule is called `zzz`", "help: "]),
+        (&["explain", "zzz"], &["no scenario, rule or provider is called `zzz`", "help: "]),
         (&["proxy", "show", "litelm"], &["did you mean `litellm`?"]),
         (&["proxy", "doctor", "./nothing"], &["there is no proxy `./nothing`", "help: "]),
         (&["schema", "findings"], &["findings", "scenario, report"]),

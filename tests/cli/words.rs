@@ -53,7 +53,18 @@ fn explanations_and_lists_are_plain() {
             assert_plain(id, &printed.out);
         }
     }
-    for args in [&["explain", "policies"][..], &["list"], &["proxy", "list"], &["check"]] {
+    for args in [
+        &["explain", "policies"][..],
+        &["explain", "bedrock"],
+        &["explain", "bedrock/rate_limit"],
+        &["list"],
+        &["list", "--providers"],
+        &["list", "--errors"],
+        &["list", "--faults"],
+        &["list", "--defects"],
+        &["proxy", "list"],
+        &["check"],
+    ] {
         assert_plain(&args.join(" "), &stage.upfault(args).code(0).out);
     }
 }
