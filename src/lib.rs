@@ -33,6 +33,7 @@ mod observation; // what was seen in a case, on both sides, as data
 mod dialect; // what each client API looks like: requests, replies, errors, streams
 mod provider; // the dialects of the providers: replies, errors, streams
 mod fault; // from a fault to timed actions on a connection
+mod incident; // from evidence of a failure to a scenario
 mod upstream; // the mock servers
 mod serve; // the mock servers alone, with a control API
 mod selftest; // the proof of each fault on a raw connection

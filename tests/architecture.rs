@@ -20,7 +20,7 @@ use std::{
 use source::{Token, paths, tokens};
 
 /// The modules in reading order. Each may use the ones before it and none after it.
-const ORDER: [&str; 27] = [
+const ORDER: [&str; 28] = [
     "bundled",
     "shell",
     "spool",
@@ -31,6 +31,7 @@ const ORDER: [&str; 27] = [
     "dialect",
     "provider",
     "fault",
+    "incident",
     "upstream",
     "serve",
     "selftest",
@@ -103,7 +104,7 @@ const FORBIDDEN: [(&str, &[&str], &str); 12] = [
 ];
 
 /// Modules that must not use sockets.
-const PURE: [&str; 12] = [
+const PURE: [&str; 13] = [
     "bundled",
     "shell",
     "scenario",
@@ -113,6 +114,7 @@ const PURE: [&str; 12] = [
     "dialect",
     "provider",
     "fault",
+    "incident",
     "judge",
     "compare",
     "matrix",

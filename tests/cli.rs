@@ -22,6 +22,8 @@ mod dying;
 mod examples;
 #[path = "fake_proxy/mod.rs"]
 mod fake_proxy;
+#[path = "cli/incidents.rs"]
+mod incidents;
 #[path = "cli/init.rs"]
 mod init;
 #[path = "cli/judging.rs"]

@@ -6,7 +6,8 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use super::{
     adopt_args::AdoptArgs, compare_args::CompareArgs, explain_args::ExplainArgs, list_args::ListArgs,
-    matrix_args::MatrixArgs, render_args::RenderArgs, report_to::ReportTo, run_args::OutputArgs,
+    matrix_args::MatrixArgs, new_args::NewArgs, render_args::RenderArgs, report_to::ReportTo,
+    run_args::OutputArgs,
 };
 use crate::serve::{HostName, MockName};
 
@@ -79,6 +80,8 @@ pub(crate) enum CliCommand {
     Repro(ReproArgs),
     /// Accept or reject pending snapshots
     Review(ReviewArgs),
+    /// Write a scenario: from an error, a fault, or evidence of a failure (`curl -i`, HAR, traceback, log)
+    New(NewArgs),
     /// Create an upfault.toml, and copy the bundled baseline of a proxy into this folder
     Init(InitArgs),
     /// List, install and check proxies

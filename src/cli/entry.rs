@@ -11,7 +11,7 @@ use super::{
     context::CliContext,
     explain,
     failure::Failure,
-    gateway, init, list, matrix, merge, print, proxy, repro,
+    gateway, init, list, matrix, merge, new, print, proxy, repro,
     rerun_failed::with_stored_options,
     review, run, schema, selftest, serve, show,
 };
@@ -73,6 +73,7 @@ fn dispatch(context: &CliContext, command: CliCommand) -> Result<u8, Failure> {
         CliCommand::Show(args) => show::show(context, &args),
         CliCommand::Repro(args) => repro::repro(context, &args),
         CliCommand::Review(args) => review::review(context, &args),
+        CliCommand::New(args) => new::new(context, &args),
         CliCommand::Init(args) => init::init(context, &args),
         CliCommand::Proxy { command } => proxy::proxy(context, command),
         CliCommand::Gateway(args) => gateway::gateway(context, &args),

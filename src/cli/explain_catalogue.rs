@@ -78,7 +78,7 @@ fn not_an_error(args: &ExplainArgs) -> Result<Option<String>, Failure> {
     }
 }
 
-fn unknown_provider(word: &str) -> Failure {
+pub(super) fn unknown_provider(word: &str) -> Failure {
     let help = match nearest(word, Provider::NAMES.iter().copied()) {
         Some(near) => format!("did you mean `{near}`? "),
         None => String::new(),
@@ -88,7 +88,7 @@ fn unknown_provider(word: &str) -> Failure {
     ))
 }
 
-fn unknown_error(provider: Provider, word: &str) -> Failure {
+pub(super) fn unknown_error(provider: Provider, word: &str) -> Failure {
     let help = match nearest(word, ErrorName::NAMES.iter().copied()) {
         Some(near) => format!("did you mean `{near}`? "),
         None => String::new(),
@@ -219,8 +219,11 @@ fn describe_error(width: usize, provider: Provider, name: ErrorName, api: Option
         let endpoints: Vec<&str> = endpoints.iter().map(|endpoint| endpoint.as_str()).collect();
         let _ = write!(text, "\nAt {}:\n{shown}", endpoints.join(" and "));
     }
-    let end = "\nIn place of each `{{canary.…}}` the mocks send a text that is different in each attempt.\n";
-    text.push_str(&fit(end, width));
+    let end = format!(
+        "\nIn place of each `{{{{canary.…}}}}` the mocks send a text that is different in each attempt.\n\
+         `upfault new --error {provider}/{name}` writes a scenario with this error.\n"
+    );
+    text.push_str(&fit(&end, width));
     text
 }
 

@@ -69,9 +69,10 @@ fn next(which: WordList) -> &'static str {
     match which {
         WordList::Providers => "\n`upfault explain PROVIDER` lists the errors of a provider.\n",
         WordList::Errors => {
-            "\n`upfault explain PROVIDER/ERROR` shows the bytes that a provider sends.\n"
+            "\n`upfault explain PROVIDER/ERROR` shows the bytes that a provider sends, `upfault new --error PROVIDER/ERROR` writes a \
+             scenario.\n"
         }
-        WordList::Faults => "\n`upfault selftest --filter FAULT` shows a fault on the wire.\n",
+        WordList::Faults => "\n`upfault new --fault FAULT` writes a scenario.\n",
         WordList::Rules => "\n`upfault explain RULE` says why a rule exists.\n",
         WordList::Defects => "\n`upfault run --proxy builtin:DEFECT` shows what the rules find.\n",
     }

@@ -64,6 +64,7 @@ pub(crate) use profile::{ChatExtras, KeyPlace, catalogue_rows};
 pub use profile::{catalogue_row, model, of as profile};
 pub(crate) use received::{Header, ReceivedCall, find_header};
 pub use request::RequestedCall;
+pub(crate) use route::api_at;
 
 #[cfg(test)]
 mod tests;

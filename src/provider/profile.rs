@@ -25,6 +25,9 @@ pub struct Profile {
     pub source: String,
     /// The day on which the sources of its rows were last read. A row can have a day of its own.
     pub checked: Date,
+    /// The host names of its API, as patterns in which `*` matches any text. Empty for servers that users run themselves.
+    #[serde(default)]
+    pub hosts: Vec<String>,
     /// The path at the end of a base URL for the provider's own SDK: `/v1` for openai.
     #[serde(default)]
     pub base: String,

@@ -191,6 +191,16 @@ fn has(query: &str, name: &str) -> bool {
     url::form_urlencoded::parse(query.as_bytes()).any(|(key, value)| key == name && !value.is_empty())
 }
 
+/// The API that the provider serves at this path, and whether the path is for streams only or never for streams.
+/// `None` if it has no such path.
+pub(crate) fn api_at(provider: Provider, path: &str) -> Option<(Api, Option<bool>)> {
+    let serves = |row: &&RouteRow| {
+        let paths = [&row.get, &row.post, &row.delete];
+        paths.into_iter().flatten().any(|pattern| captured(pattern, path).is_some())
+    };
+    profile::of(provider).routes.iter().find(serves).map(|row| (row.api, row.stream))
+}
+
 /// Matches a path with a pattern and returns the captured values; `None` if it does not match.
 fn captured(pattern: &str, path: &str) -> Option<Captured> {
     let mut captured = Captured::default();

@@ -58,12 +58,12 @@ fn healed(turns: &[Turn], attempts: Option<&usize>) -> Vec<Turn> {
 }
 
 fn list(turns: &[Turn]) -> String {
-    let turns: Vec<String> = turns.iter().map(|turn| format!("  {}", to_file(turn))).collect();
+    let turns: Vec<String> = turns.iter().map(|turn| format!("  {}", turn_file(turn))).collect();
     format!("[\n{}\n]", turns.join(",\n"))
 }
 
 /// A turn as in a scenario file.
-fn to_file(turn: &Turn) -> Value {
+pub(crate) fn turn_file(turn: &Turn) -> Value {
     let Turn { answer, headers, faults } = turn;
     let mut file = match answer {
         TurnReply::Reply(reply) => json!({"reply": reply}),

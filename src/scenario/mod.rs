@@ -18,6 +18,7 @@ mod expectations;
 mod fault;
 mod file;
 mod fitting;
+mod flow;
 mod known;
 mod leave;
 mod load;
@@ -56,7 +57,7 @@ pub(crate) use arm::ArmFile;
 #[cfg(test)]
 pub(crate) use arm::MAX_TTL;
 pub(crate) use arm::{ArmRequest, load_arm, load_arm_file};
-pub(crate) use arm_text::arm_text;
+pub(crate) use arm_text::{arm_text, turn_file};
 pub use diagnostic::{Diagnostic, LoadErrors};
 pub(crate) use diagnostic::{Label, meant, nearest};
 #[cfg(test)]
@@ -78,6 +79,7 @@ pub(crate) use fault::{
     MalformedBody, ReplyPart, TlsAlert, TlsFault,
 };
 pub use fault::{Fault, Point};
+pub(crate) use flow::{block_text, fault_text, flow};
 pub(crate) use known::{KnownEntry, KnownFile, KnownProblem, id_pattern};
 pub(crate) use leave::{Leave, LeaveBy, LeavePoint};
 pub use load::{Library, LoadError, load_dir, load_text};

@@ -6,11 +6,10 @@ use indexmap::IndexMap;
 
 use super::{
     call::ClientRequest, claim::WireClaim, family::FaultLayer, seen::ClientView, transcript::ConnectionEnd,
-    written::written,
 };
 use crate::{
     observation::Identity,
-    scenario::{Api, Combination, Fault, SuccessReply, Transport, Turn, TurnReply},
+    scenario::{Api, Combination, Fault, SuccessReply, Transport, Turn, TurnReply, fault_text},
     upstream::Armed,
 };
 
@@ -124,7 +123,7 @@ impl Exhibit {
 
     /// Returns the faults as written in a scenario file, separated by commas, and the note.
     pub fn name(&self) -> String {
-        let faults: Vec<_> = self.turn.faults.iter().map(written).collect();
+        let faults: Vec<_> = self.turn.faults.iter().map(fault_text).collect();
         match self.note {
             Some(note) if faults.is_empty() => note.to_owned(),
             Some(note) => format!("{} ({note})", faults.join(", ")),

@@ -20,7 +20,6 @@ mod report;
 mod seen;
 mod tls;
 mod transcript;
-mod written;
 
 pub(crate) use base::UnfaultedReply;
 pub(crate) use call::ClientRequest;
@@ -40,8 +39,6 @@ pub(crate) use report::Timing;
 pub use report::{FaultProof, Selftest};
 pub use seen::ClientView;
 pub(crate) use transcript::{CertificateRefusal, ConnectionEnd};
-#[cfg(test)]
-pub(crate) use written::written;
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::scenario::{ArmRequest, ErrorName, Fault, Library, TurnReply, load_arm, load_dir};
+use crate::scenario::{ArmRequest, ErrorName, Fault, Library, TurnReply, fault_text, load_arm, load_dir};
 
 /// Returns every leaf in the JSON Schema of a fault: `reset.at.before_end`, `tls.alert.access_denied`.
 fn vocabulary() -> BTreeSet<String> {
@@ -138,7 +138,7 @@ fn every_fault_is_in_a_bundled_scenario() {
 fn every_exhibit_can_be_written_in_a_scenario_file() {
     let mut refused = Vec::new();
     for exhibit in exhibits().iter().filter(|exhibit| !exhibit.turn.faults.is_empty()) {
-        let faults: Vec<String> = exhibit.turn.faults.iter().map(written).collect();
+        let faults: Vec<String> = exhibit.turn.faults.iter().map(fault_text).collect();
         let reply = match &exhibit.turn.answer {
             TurnReply::Reply(reply) => json!(reply),
             _ => json!("ok"),

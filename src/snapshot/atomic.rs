@@ -20,6 +20,26 @@ pub(crate) fn write_atomically_with(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
+    temporary(path, write)?.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Writes a file like [`write_atomically`], and fails with `AlreadyExists` if there is a file at this path.
+pub(crate) fn write_new_atomically(path: &Path, text: &str) -> io::Result<()> {
+    // Most users expect the error before anything happens in the folder.
+    if path.exists() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    let file = temporary(path, |file| file.write_all(text.as_bytes()))?;
+    file.persist_noclobber(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// A complete temporary file in the folder of `path`.
+fn temporary(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<tempfile::NamedTempFile> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -33,6 +53,5 @@ pub(crate) fn write_atomically_with(
     write(&mut file)?;
     let file = file.into_inner()?;
     file.as_file().sync_data()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    Ok(file)
 }

@@ -5,13 +5,14 @@
 
 use super::{stage::Stage, wording};
 
-const COMMANDS: [&[&str]; 16] = [
+const COMMANDS: [&[&str]; 17] = [
     &["run"],
     &["show"],
     &["compare"],
     &["matrix"],
     &["merge"],
     &["repro"],
+    &["new"],
     &["init"],
     &["serve"],
     &["selftest"],
@@ -62,6 +63,7 @@ fn explanations_and_lists_are_plain() {
         &["list", "--errors"],
         &["list", "--faults"],
         &["list", "--defects"],
+        &["new", "--error", "anthropic/overloaded", "--at", "inside-tool-call", "--print"],
         &["proxy", "list"],
         &["check"],
     ] {

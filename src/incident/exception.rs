@@ -1,0 +1,241 @@
+//! Exceptions of SDKs, as a traceback prints them: OpenAI's and Anthropic's for Python and Node, Google's, and boto3's.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::json;
+
+use super::{clue::SeenBreak, error::IncidentError, evidence::IncidentEvidence, python_literal};
+use crate::scenario::Provider;
+
+/// The statuses of exceptions that are named after one.
+const STATUSES: [(&str, u16); 18] = [
+    ("BadRequestError", 400),
+    ("ContextWindowExceededError", 400),
+    ("ContentPolicyViolationError", 400),
+    ("AuthenticationError", 401),
+    ("PaymentRequiredError", 402),
+    ("PermissionDeniedError", 403),
+    ("NotFoundError", 404),
+    ("RequestTimeoutError", 408),
+    ("ConflictError", 409),
+    ("ContentTooLargeError", 413),
+    ("UnprocessableEntityError", 422),
+    ("RateLimitError", 429),
+    ("InternalServerError", 500),
+    ("BadGatewayError", 502),
+    ("ServiceUnavailableError", 503),
+    ("GatewayTimeoutError", 504),
+    ("ServerError", 500),
+    ("OverloadedError", 529),
+];
+
+/// `openai.RateLimitError: …`, `RateLimitError: …` at the start of a line.
+static RAISED: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?m)^\s*(?:(?P<module>[A-Za-z_][\w.]*)\.)?(?P<class>[A-Za-z]\w*(?:Error|Exception|Timeout))(?: \[\w+\])?: ?",
+    )
+});
+
+/// What AWS's SDK says: `An error occurred (ThrottlingException) when calling the Converse operation: …`.
+static OF_AWS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"An error occurred \((?P<name>\w+)\) when calling the (?P<operation>\w+) operation[^:]*: ?(?P<message>.*)",
+    )
+});
+
+/// The status at the start of a message, and the JSON or the text after it: `Error code: 429 - {…}`, `429 {…}`.
+static WITH_STATUS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"^(?:Error code: )?(?P<status>[1-5]\d\d)(?: [A-Z_]+\.)?(?: - |:? |$)(?P<rest>(?s:.*))")
+});
+
+fn pattern(text: &str) -> Regex {
+    // The patterns are constants, and the tests use each of them.
+    Regex::new(text).unwrap_or_else(|error| unreachable!("{error}"))
+}
+
+/// The status of an exception that is named after one.
+pub(super) fn status_of(class: &str) -> Option<u16> {
+    STATUSES.iter().find(|(name, _)| *name == class).map(|(_, status)| *status)
+}
+
+/// What the last exception of a traceback says.
+///
+/// # Errors
+///
+/// If the text contains no exception.
+pub(crate) fn exception(text: &str) -> Result<IncidentEvidence, IncidentError> {
+    let mut found = IncidentEvidence::default();
+    if let Some(raised) = OF_AWS.captures_iter(text).last() {
+        of_aws(&raised, &mut found);
+        return Ok(found);
+    }
+    // Exceptions of the transport are causes of those of an SDK, which come after them.
+    let Some(raised) = RAISED.captures_iter(text).last() else {
+        return Err(IncidentError::NothingFound {
+            missing: "no exception",
+            help: "a traceback ends with a line such as `openai.RateLimitError: Error code: 429 - {…}`",
+        });
+    };
+    let (module, class) = (raised.name("module").map_or("", |name| name.as_str()), &raised["class"]);
+    let message = text[raised.get(0).map_or(0, |all| all.end())..].trim_end();
+    found.provider = provider_of(module);
+    let status = WITH_STATUS.captures(message);
+    if let Some(status) = &status {
+        found.status = status["status"].parse().ok();
+        set_body(status.name("rest").map_or("", |rest| rest.as_str()), &mut found);
+    } else if let Some(status) = status_of(class) {
+        found.status = Some(status);
+        found.is_status_guessed = true;
+        set_body(message, &mut found);
+    } else if let Some(seen) = SeenBreak::of(&format!("{class}: {message}")).or_else(|| SeenBreak::of(text)) {
+        found.broken = Some(seen);
+        found.in_stream = reads_a_stream(text) && !seen.is_before_a_reply();
+        found.stream = found.in_stream.then_some(true);
+    } else if class == "JSONDecodeError" {
+        found.status = Some(200);
+        found.body = b"not JSON".to_vec();
+        found.assumed.push("the response had status 200 and a body that is not JSON".to_owned());
+    } else if class == "APIConnectionError" {
+        found.broken = Some(SeenBreak::Reset);
+        found.assumed.push("the connection was reset: the traceback does not say how it failed".to_owned());
+    } else if matches!(class, "APIError" | "APIStatusError") {
+        // Only an error event has neither a status nor a class of its own.
+        found.in_stream = true;
+        found.stream = Some(true);
+        set_body(message, &mut found);
+    } else {
+        return Err(IncidentError::NothingFound {
+            missing: "an exception without a status and without a failure of the connection",
+            help: "the last exception of the text must be one of an SDK, for example `openai.RateLimitError: Error code: 429 - {…}`",
+        });
+    }
+    Ok(found)
+}
+
+/// The provider that an SDK is for. The SDK of OpenAI is used with many providers.
+fn provider_of(module: &str) -> Option<Provider> {
+    match module.split('.').next()? {
+        "openai" => None,
+        "google" => Some(Provider::Gemini),
+        "mistralai" => Some(Provider::Mistral),
+        name => name.parse().ok(),
+    }
+}
+
+/// The body in a message: JSON as Python or as JSON prints it, or a text.
+pub(super) fn set_body(message: &str, found: &mut IncidentEvidence) {
+    let text = message.trim();
+    found.body = match python_literal::value(text) {
+        Some((value, _)) if value.is_object() || value.is_array() => value.to_string().into_bytes(),
+        Some((serde_json::Value::String(inner), _)) => inner.into_bytes(),
+        _ => text.as_bytes().to_vec(),
+    };
+}
+
+fn of_aws(raised: &regex::Captures<'_>, found: &mut IncidentEvidence) {
+    found.provider = Some(Provider::Bedrock);
+    found.in_stream = raised["name"].starts_with(|c: char| c.is_ascii_lowercase());
+    found.stream = Some(raised["operation"].ends_with("Stream"));
+    found.headers = Some(vec![("x-amzn-errortype".to_owned(), raised["name"].to_owned())]);
+    found.body = json!({"message": raised["message"].trim()}).to_string().into_bytes();
+}
+
+/// Whether the traceback shows that a stream was being read.
+fn reads_a_stream(text: &str) -> bool {
+    [
+        "_streaming.py",
+        "in __stream__",
+        "iter_lines",
+        "iter_bytes",
+        "iter_raw",
+        "incomplete chunked read",
+        "in __iter__",
+        "in __anext__",
+    ]
+    .iter()
+    .any(|part| text.contains(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_status_error_has_its_status_and_its_body() {
+        let found = exception(
+            "Traceback (most recent call last):\n  File \"a.py\", line 1, in <module>\n\
+             openai.RateLimitError: Error code: 429 - {'error': {'message': \"It's used up\", 'type': 'tokens', 'param': None, 'code': 'rate_limit_exceeded'}}\n",
+        )
+        .unwrap();
+        assert_eq!((found.status, found.provider, found.in_stream), (Some(429), None, false));
+        assert_eq!(
+            found.text(),
+            r#"{"error":{"message":"It's used up","type":"tokens","param":null,"code":"rate_limit_exceeded"}}"#
+        );
+    }
+
+    #[test]
+    fn a_page_is_the_body_and_its_status_is_a_guess() {
+        let found = exception(
+            "openai.InternalServerError: <html>\n<head><title>502 Bad Gateway</title></head>\n</html>\n",
+        )
+        .unwrap();
+        assert_eq!((found.status, found.is_status_guessed), (Some(500), true));
+        assert!(found.text().starts_with("<html>\n<head>"));
+    }
+
+    #[test]
+    fn other_sdks_are_read_too() {
+        let anthropic = exception("anthropic.APIStatusError: {'type': 'error', 'error': {'type': 'overloaded_error', 'message': 'Overloaded'}}").unwrap();
+        assert_eq!(
+            (anthropic.provider, anthropic.status, anthropic.in_stream),
+            (Some(Provider::Anthropic), None, true)
+        );
+        let node = exception("RateLimitError: 429 {\"error\":{\"message\":\"m\"}}\n    at x").unwrap();
+        assert_eq!((node.status, node.text()), (Some(429), r#"{"error":{"message":"m"}}"#.to_owned()));
+        let google = exception("google.genai.errors.ServerError: 503 UNAVAILABLE. {'error': {'code': 503, 'message': 'm', 'status': 'UNAVAILABLE'}}").unwrap();
+        assert_eq!((google.status, google.provider), (Some(503), Some(Provider::Gemini)));
+        let aws = exception("botocore.exceptions.EventStreamError: An error occurred (throttlingException) when calling the ConverseStream operation: Too many tokens").unwrap();
+        assert_eq!(
+            (aws.provider, aws.in_stream, aws.text()),
+            (Some(Provider::Bedrock), true, r#"{"message":"Too many tokens"}"#.to_owned())
+        );
+    }
+
+    #[test]
+    fn failures_of_the_connection_are_found_in_the_cause() {
+        let found = exception(
+            "httpx.ConnectError: [Errno 111] Connection refused\n\nThe above exception was the direct cause of the following exception:\n\n\
+             openai.APIConnectionError: Connection error.\n",
+        )
+        .unwrap();
+        assert_eq!(found.broken, Some(SeenBreak::Refused));
+        let found = exception("  File \"openai/_streaming.py\", line 49, in __iter__\nhttpx.RemoteProtocolError: peer closed connection without sending complete message body (incomplete chunked read)\n").unwrap();
+        assert_eq!((found.broken, found.in_stream), (Some(SeenBreak::Closed), true));
+        assert_eq!(
+            exception("openai.APITimeoutError: Request timed out.\n").unwrap().broken,
+            Some(SeenBreak::TimedOut)
+        );
+        let unclear = exception("openai.APIConnectionError: Connection error.\n").unwrap();
+        assert_eq!((unclear.broken, unclear.assumed.len()), (Some(SeenBreak::Reset), 1));
+    }
+
+    #[test]
+    fn an_error_event_has_no_status() {
+        let found =
+            exception("openai.APIError: The server had an error while processing your request.\n").unwrap();
+        assert_eq!((found.status, found.in_stream), (None, true));
+        assert!(exception("no traceback").is_err());
+        assert!(exception("ValueError: x").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "(openai\\.|[A-Z][a-z]{0,4}Error: |Error code: |[0-9]{3}| - |[{}'\":é]|\n|An error occurred \\(){0,12}") {
+            let _ = exception(&text);
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! From an incident to a scenario: reads evidence of a failure (the output of `curl -i`, a HAR file, a traceback, a log),
+//! finds out what the provider did, and writes the scenario that repeats it.
+//!
+//! All functions here are pure. [`IncidentEvidence`] is what a text says about one call; `recognize` finds the provider and the
+//! error of the catalogue; `draft` makes the scenario, with what had to be assumed.
+
+mod clue;
+mod curl;
+mod draft;
+mod error;
+mod evidence;
+mod exception;
+mod from_evidence;
+mod har;
+mod literal;
+mod litellm_log;
+mod place;
+mod python_literal;
+mod recognize;
+mod redact;
+mod repeated;
+mod scenario_draft;
+mod seen_error;
+mod seen_stream;
+mod titles;
+mod upstream_action;
+mod wishes;
+
+pub(crate) use curl::curl;
+pub(crate) use draft::draft;
+pub(crate) use error::IncidentError;
+pub(crate) use evidence::IncidentEvidence;
+pub(crate) use exception::exception;
+pub(crate) use har::har;
+pub(crate) use litellm_log::litellm_log;
+pub(crate) use place::ReplyPlace;
+pub(crate) use upstream_action::UpstreamAction;
+pub(crate) use wishes::DraftWishes;
+
+#[cfg(test)]
+mod tests;

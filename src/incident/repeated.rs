@@ -1,0 +1,198 @@
+//! What the provider does in a scenario: an error of its catalogue, or a fault.
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use super::{
+    error::IncidentError,
+    place::ReplyPlace,
+    scenario_draft::{LONGEST_WAIT, shown_time},
+    titles::{self, TitleAndReason},
+    upstream_action::fault_called,
+    wishes::DraftWishes,
+};
+use crate::{
+    provider::{self, SourceConfidence, profile},
+    scenario::{
+        Api, Combination, ErrorName, Fault, FaultNeed, Http1Fault, Provider, SuccessReply, Turn, TurnReply,
+        fault_text,
+    },
+};
+
+/// What the provider did, before the wishes about the calls are applied.
+pub(super) struct Repeated {
+    pub(super) turn: Turn,
+    /// Whether callers request a stream; both, if it can happen in both.
+    pub(super) streams: Vec<bool>,
+    pub(super) title: TitleAndReason,
+    pub(super) references: Vec<String>,
+    pub(super) assumed: Vec<String>,
+    pub(super) slug: String,
+    pub(super) timeout: Option<Duration>,
+}
+
+/// The call that failed.
+pub(super) struct DraftCall<'a> {
+    pub(super) provider: Provider,
+    /// The API of the first case.
+    pub(super) api: Api,
+    /// The provider's endpoint that the evidence names.
+    pub(super) endpoint: Option<Api>,
+    pub(super) apis: &'a [Api],
+}
+
+impl DraftCall<'_> {
+    pub(super) fn name(&self) -> &'static str {
+        &profile(self.provider).title
+    }
+
+    /// The endpoint of the provider that is asked.
+    pub(super) fn asked(&self) -> Api {
+        let combination = Combination { api: self.api, provider: self.provider, stream: false };
+        let first = || provider::asked_endpoints(combination).first().copied();
+        self.endpoint.or_else(first).unwrap_or(self.api)
+    }
+}
+
+/// An error of the catalogue: as a response, or as an event of a stream that has begun.
+pub(super) fn error(
+    call: &DraftCall<'_>,
+    name: ErrorName,
+    wishes: &DraftWishes,
+) -> Result<Repeated, IncidentError> {
+    let place = wishes.at.unwrap_or(ReplyPlace::BeforeHeaders);
+    let mut repeated = match place.is_before_a_reply() {
+        true => error_response(call, name),
+        false => error_event(call, name, place),
+    };
+    let row = provider::catalogue_row(call.provider, name);
+    match row.confidence {
+        SourceConfidence::Recalled => {
+            repeated
+                .assumed
+                .push(format!("the text of {}/{name}: the catalogue has it from memory", call.provider));
+        }
+        _ => {
+            let checked = row.checked.unwrap_or(profile(call.provider).checked);
+            repeated.references.push(format!("{} ({checked})", row.source));
+        }
+    }
+    Ok(repeated)
+}
+
+pub(super) fn error_response(call: &DraftCall<'_>, name: ErrorName) -> Repeated {
+    let row = provider::catalogue_row(call.provider, name);
+    Repeated {
+        turn: turn(TurnReply::Error(name), Vec::new()),
+        streams: vec![false, true],
+        title: titles::of_error(call.name(), row.status, row.kind.as_deref().unwrap_or_default()),
+        references: Vec::new(),
+        assumed: Vec::new(),
+        slug: format!("{}-{name}", call.provider),
+        timeout: None,
+    }
+}
+
+pub(super) fn error_event(call: &DraftCall<'_>, name: ErrorName, place: ReplyPlace) -> Repeated {
+    let at = place.point(call.provider, call.api);
+    Repeated {
+        turn: turn(TurnReply::Reply(place.reply()), vec![Fault::ErrorEvent { error: name, at, form: None }]),
+        streams: vec![true],
+        title: titles::of_error_event(call.name(), name.as_str(), place),
+        references: Vec::new(),
+        assumed: Vec::new(),
+        slug: format!("{}-{name}-{place}", call.provider),
+        timeout: None,
+    }
+}
+
+/// A fault that the user names.
+pub(super) fn fault(
+    call: &DraftCall<'_>,
+    text: &str,
+    source: &str,
+    wishes: &DraftWishes,
+) -> Result<Repeated, IncidentError> {
+    let usual =
+        if wishes.stream == Some(true) { ReplyPlace::AfterContent } else { ReplyPlace::BeforeHeaders };
+    let found = |place: ReplyPlace, lasting: Option<Duration>| {
+        fault_called(text, place.point(call.provider, call.api), lasting, ErrorName::Internal)
+    };
+    let mut place = wishes.at.unwrap_or(usual);
+    let Some(mut fault) = found(place, wishes.lasting) else {
+        let help = match found(place, Some(LONGEST_WAIT)) {
+            Some(_) => "add `--for TIME`, for example `--for 40s`".to_owned(),
+            None => "`upfault list --faults` lists all".to_owned(),
+        };
+        return Err(IncidentError::Contradiction {
+            problem: format!("`{text}` is not a complete fault"),
+            help,
+        });
+    };
+    let needs_a_body = fault.needs(FaultNeed::BetweenEvents)
+        || matches!(fault, Fault::Truncate { .. } | Fault::Http1(Http1Fault::BadChunkSize { .. }));
+    if needs_a_body && wishes.at.is_none() {
+        place = ReplyPlace::AfterContent;
+        fault = found(place, wishes.lasting).unwrap_or(fault);
+    }
+    let mut repeated = broken(call, fault, place, wishes);
+    repeated.references.push(source.to_owned());
+    Ok(repeated)
+}
+
+/// A reply with a fault.
+pub(super) fn broken(
+    call: &DraftCall<'_>,
+    fault: Fault,
+    place: ReplyPlace,
+    wishes: &DraftWishes,
+) -> Repeated {
+    let has_place = fault.at().is_some();
+    let needs_stream = fault.needs(FaultNeed::Events) || (has_place && place.is_of_stream());
+    let (lasting, gives_up) = match &fault {
+        Fault::Delay { lasting, .. } => (Some(*lasting), false),
+        Fault::Stall { lasting, .. } => (*lasting, true),
+        Fault::Hang { .. } => (None, true),
+        _ => (None, false),
+    };
+    let mut assumed = Vec::new();
+    let timeout = match (wishes.timeout, lasting) {
+        (Some(timeout), _) => Some(timeout),
+        (None, Some(lasting)) if gives_up => {
+            assumed.push(format!("the timeout of the proxy is shorter than {}", shown_time(lasting)));
+            Some(lasting * 3 / 4)
+        }
+        (None, Some(lasting)) => {
+            assumed.push(format!("the timeout of the proxy is longer than {}", shown_time(lasting)));
+            Some(lasting * 2)
+        }
+        (None, None) if gives_up => Some(Duration::from_secs(3)),
+        (None, None) => None,
+    };
+    let name = fault_text(&fault);
+    let name = name.split(": {").next().unwrap_or(&name).trim_end_matches('}').to_owned();
+    let title = titles::of_fault(
+        call.name(),
+        &fault,
+        if has_place { place } else { ReplyPlace::BeforeHeaders },
+        timeout,
+    );
+    let reply = if has_place { place.reply() } else { SuccessReply::Ok };
+    Repeated {
+        turn: turn(TurnReply::Reply(reply), vec![fault]),
+        streams: if needs_stream { vec![true] } else { vec![false, true] },
+        title,
+        references: Vec::new(),
+        assumed,
+        slug: match has_place && !place.is_before_a_reply() {
+            true => format!("{}-{name}-{place}", call.provider),
+            false => format!("{}-{name}", call.provider),
+        },
+        timeout,
+    }
+}
+
+pub(super) fn turn(answer: TurnReply, faults: Vec<Fault>) -> Turn {
+    Turn { answer, headers: IndexMap::new(), faults }
+}

@@ -1,0 +1,150 @@
+//! A scenario that repeats an incident, and its text.
+
+use std::{fmt::Write as _, time::Duration};
+
+use serde_json::{Value, json};
+
+use crate::scenario::{
+    Api, Fault, Provider, SuccessReply, Turn, TurnReply, block_text, fault_text, flow, turn_file,
+};
+
+/// The longest wait that a scenario should contain: longer ones are scaled down.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// A scenario that repeats an incident.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ScenarioDraft {
+    /// A name for its file, of letters, digits and hyphens.
+    pub slug: String,
+    /// What was assumed, because the incident does not say it.
+    pub assumed: Vec<String>,
+    /// What must hold.
+    pub(super) title: String,
+    /// Why it matters.
+    pub(super) why: String,
+    /// Where the incident and the error are from.
+    pub(super) references: Vec<String>,
+    /// The provider behind the proxy.
+    pub(super) provider: Provider,
+    /// The APIs that callers use.
+    pub(super) apis: Vec<Api>,
+    /// Whether callers request a stream.
+    pub(super) streams: Vec<bool>,
+    /// What the provider does.
+    pub(super) turn: Turn,
+    /// The timeout of the proxy.
+    pub(super) timeout: Option<Duration>,
+    /// How often the proxy retries.
+    pub(super) retries: Option<u32>,
+}
+
+impl ScenarioDraft {
+    /// Divides all times by the same number if one of them is so long that every run would wait for it.
+    pub(super) fn scale(&mut self) {
+        let waits = self.turn.faults.iter().filter_map(|fault| match fault {
+            Fault::Delay { lasting, .. } | Fault::Stall { lasting: Some(lasting), .. } => Some(*lasting),
+            _ => None,
+        });
+        let is_silent =
+            self.turn.faults.iter().any(|fault| matches!(fault, Fault::Hang { .. } | Fault::Stall { .. }));
+        let longest = waits.chain(self.timeout.filter(|_| is_silent)).max().unwrap_or_default();
+        if longest <= LONGEST_WAIT {
+            return;
+        }
+        let by = u32::try_from(longest.as_millis().div_ceil(4000)).unwrap_or(u32::MAX);
+        let scaled = |time: Duration| {
+            Duration::from_millis(u64::try_from((time / by).as_millis()).unwrap_or(u64::MAX))
+        };
+        for fault in &mut self.turn.faults {
+            if let Fault::Delay { lasting, .. } | Fault::Stall { lasting: Some(lasting), .. } = fault {
+                *lasting = scaled(*lasting);
+            }
+        }
+        self.timeout = self.timeout.map(scaled);
+        self.assumed
+            .push(format!("times divided by {by} ({} in the incident) change nothing", shown_time(longest)));
+    }
+
+    /// The text of the file.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        for assumed in &self.assumed {
+            let line: String = assumed.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+            let _ = writeln!(text, "# Assumed: {line}.");
+        }
+        let _ = writeln!(text, "title: {}\nwhy: {}", block_text(&self.title), block_text(&self.why));
+        if !self.references.is_empty() {
+            let _ = writeln!(text, "references: {}", flow(&json!(self.references)));
+        }
+        let _ = write!(text, "{}", self.matrix());
+        text.push_str("upstream:\n");
+        text.push_str(&self.turn_text());
+        let mut proxy = serde_json::Map::new();
+        proxy.extend(self.timeout.map(|timeout| ("timeout".to_owned(), Value::from(shown_time(timeout)))));
+        proxy.extend(self.retries.map(|retries| ("retries".to_owned(), Value::from(retries))));
+        if !proxy.is_empty() {
+            let _ = writeln!(text, "proxy: {}", flow(&Value::Object(proxy)));
+        }
+        text
+    }
+
+    /// The axes of the matrix that differ from their defaults.
+    fn matrix(&self) -> String {
+        let mut axes = serde_json::Map::new();
+        if self.apis.iter().any(|api| api.native_provider() != self.provider) {
+            axes.insert("provider".to_owned(), json!([self.provider]));
+        }
+        if self.apis != [Api::OpenaiChat] {
+            axes.insert("api".to_owned(), json!(self.apis));
+        }
+        if self.streams != [false] {
+            axes.insert("stream".to_owned(), json!(self.streams));
+        }
+        if axes.is_empty() { String::new() } else { format!("matrix: {}\n", flow(&Value::Object(axes))) }
+    }
+
+    /// The turn, one key per line.
+    fn turn_text(&self) -> String {
+        let mut file = match turn_file(&self.turn) {
+            Value::Object(members) => members,
+            _ => serde_json::Map::new(),
+        };
+        // A turn that has only faults means a success with these faults.
+        if !self.turn.faults.is_empty() && self.turn.answer == TurnReply::Reply(SuccessReply::Ok) {
+            file.remove("reply");
+        }
+        let mut text = String::new();
+        for (n, (key, value)) in file.iter().enumerate() {
+            let mark = if n == 0 { "  - " } else { "    " };
+            let value = match key.as_str() {
+                "faults" => {
+                    let faults = self.turn.faults.iter().map(|fault| match fault_text(fault) {
+                        text if text.contains(": ") => format!("{{{text}}}"),
+                        text => text,
+                    });
+                    format!("[{}]", faults.collect::<Vec<_>>().join(", "))
+                }
+                _ => flow(value),
+            };
+            let _ = writeln!(text, "{mark}{key}: {value}");
+        }
+        text
+    }
+
+    /// The name that the scenario gets if the user does not choose one.
+    pub(crate) fn name(&self) -> String {
+        let plain: String = self
+            .slug
+            .to_lowercase()
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+            .collect();
+        let words: Vec<&str> = plain.split('-').filter(|word| !word.is_empty()).collect();
+        format!("incidents/{}", words.join("-"))
+    }
+}
+
+/// A time as scenarios write it.
+pub(super) fn shown_time(time: Duration) -> String {
+    humantime::format_duration(time).to_string()
+}

@@ -1,0 +1,287 @@
+//! Scenarios from incidents: they load, are short, and say what was assumed.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    DraftWishes, IncidentError, IncidentEvidence, ReplyPlace, UpstreamAction, curl, draft, exception, har,
+    litellm_log,
+};
+use crate::{
+    provider::profile,
+    scenario::{Api, ErrorName, Fault, Provider, Scenario, load_text},
+};
+
+const PLACES: [ReplyPlace; 6] = [
+    ReplyPlace::BeforeHeaders,
+    ReplyPlace::AfterHeaders,
+    ReplyPlace::AfterContent,
+    ReplyPlace::InsideToolCall,
+    ReplyPlace::AfterToolArguments,
+    ReplyPlace::BeforeEnd,
+];
+
+/// The text of a draft, which must load.
+#[track_caller]
+fn text(action: &UpstreamAction, wishes: &DraftWishes) -> String {
+    let draft = draft(action, wishes).unwrap_or_else(|error| panic!("{action:?}: {error}"));
+    let text = draft.text();
+    loaded(&text);
+    assert!(draft.name().starts_with("incidents/"));
+    text
+}
+
+#[track_caller]
+fn loaded(text: &str) -> Arc<Scenario> {
+    Arc::new(
+        load_text("x", "x.yaml", text).unwrap_or_else(|errors| panic!("{}\n{text}", errors.render(false))),
+    )
+}
+
+fn fixture(name: &str) -> String {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/incidents").join(name);
+    std::fs::read_to_string(path).unwrap()
+}
+
+fn seen(evidence: Result<IncidentEvidence, IncidentError>) -> UpstreamAction {
+    UpstreamAction::Seen(
+        Box::new(evidence.unwrap_or_else(|error| panic!("{error}"))),
+        "curl -i (x.txt)".to_owned(),
+    )
+}
+
+fn by_hand(fault: &str) -> UpstreamAction {
+    UpstreamAction::Fault(fault.to_owned(), format!("upfault new --fault {fault}"))
+}
+
+fn yaml_lines(text: &str) -> usize {
+    text.lines().filter(|line| !line.starts_with('#')).count()
+}
+
+#[test]
+fn every_error_of_every_provider_at_every_place_gives_a_short_scenario_that_loads() {
+    for provider in Provider::ALL.iter().copied() {
+        for name in profile(provider).errors.keys().copied() {
+            for at in PLACES {
+                let action = UpstreamAction::Error(provider, name);
+                let text = text(&action, &DraftWishes { at: Some(at), ..DraftWishes::default() });
+                assert!(yaml_lines(&text) <= 8, "{text}");
+                let scenario = loaded(&text);
+                assert!(scenario.matrix.iter().all(|case| case.provider == provider), "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_fault_gives_a_scenario_that_loads() {
+    for (fault, lasting) in [
+        ("refuse", None),
+        ("connection: unresolvable_name", None),
+        ("reset_at_once", None),
+        ("slow_accept", Some(2)),
+        ("tls: expired_certificate", None),
+        ("tls: {alert: handshake_failure}", None),
+        ("http2: settings_stall", None),
+        ("rst_stream", None),
+        ("http1: folded_header", None),
+        ("bad_chunk_size", None),
+        ("truncate", None),
+        ("hang", None),
+        ("stall", None),
+        ("stall", Some(40)),
+        ("delay", Some(40)),
+        ("latency: {time: {fixed: 2s}}", None),
+        ("drip: {bytes_per_second: 500}", None),
+        ("split: {bytes: 3}", None),
+        ("reset", None),
+        ("close", None),
+        ("drop_terminator", None),
+        ("error_event", None),
+        ("ping", None),
+        ("content_encoding: gzip_not_sent", None),
+        ("content_type: wrong", None),
+        ("redirect: 307", None),
+        ("malform: html", None),
+    ] {
+        let wishes = DraftWishes { lasting: lasting.map(Duration::from_secs), ..DraftWishes::default() };
+        let text = text(&by_hand(fault), &wishes);
+        assert!(yaml_lines(&text) <= 8, "{text}");
+    }
+    let bedrock = DraftWishes { provider: Some(Provider::Bedrock), ..DraftWishes::default() };
+    text(&by_hand("bad_message_crc"), &bedrock);
+}
+
+#[test]
+fn an_error_inside_a_tool_call_of_anthropic() {
+    let action = UpstreamAction::Error(Provider::Anthropic, ErrorName::Overloaded);
+    insta::assert_snapshot!(text(
+        &action,
+        &DraftWishes { at: Some(ReplyPlace::InsideToolCall), ..DraftWishes::default() }
+    ));
+}
+
+#[test]
+fn a_rate_limit_of_azure_with_its_wait() {
+    let action = UpstreamAction::Error(Provider::Azure, ErrorName::RateLimit);
+    let headers = [("retry-after".to_owned(), Some("27".to_owned()))].into();
+    insta::assert_snapshot!(text(&action, &DraftWishes { headers, ..DraftWishes::default() }));
+}
+
+#[test]
+fn a_first_token_that_is_late_is_scaled() {
+    let wishes = DraftWishes {
+        lasting: Some(Duration::from_secs(40)),
+        timeout: Some(Duration::from_secs(30)),
+        ..DraftWishes::default()
+    };
+    let text = text(&by_hand("stall"), &wishes);
+    insta::assert_snapshot!(text);
+    let scenario = loaded(&text);
+    let turn = &scenario.deployments["primary"][0];
+    let [Fault::Stall { lasting: Some(lasting), .. }] = turn.faults.as_slice() else { panic!("{text}") };
+    assert_eq!((*lasting, scenario.proxy.timeout), (Duration::from_secs(4), Duration::from_secs(3)));
+}
+
+#[test]
+fn the_output_of_curl_with_an_error_of_the_catalogue() {
+    insta::assert_snapshot!(text(&seen(curl(&fixture("gemini-503.txt"))), &DraftWishes::default()));
+}
+
+#[test]
+fn the_same_output_as_a_literal_response() {
+    let wishes = DraftWishes { literal: true, ..DraftWishes::default() };
+    insta::assert_snapshot!(text(&seen(curl(&fixture("gemini-503.txt"))), &wishes));
+}
+
+#[test]
+fn a_har_file_with_a_stream_that_broke() {
+    insta::assert_snapshot!(text(&seen(har(&fixture("openai-stream.har"), None)), &DraftWishes::default()));
+}
+
+#[test]
+fn a_traceback_of_openais_sdk() {
+    let text = text(&seen(exception(&fixture("openai-429.traceback"))), &DraftWishes::default());
+    assert!(!text.contains("AbCdEf"), "ids of accounts are removed: {text}");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_log_of_litellm() {
+    insta::assert_snapshot!(text(
+        &seen(litellm_log(&fixture("litellm-anthropic.log"))),
+        &DraftWishes::default()
+    ));
+}
+
+#[test]
+fn a_response_that_the_catalogue_does_not_have_is_literal_without_keys() {
+    let action = seen(curl(
+        "HTTP/1.1 503 Service Unavailable\ncontent-type: text/plain\nretry-after: 30\nx-envoy: a\n\nno healthy upstream for sk-live-0123456789\n",
+    ));
+    insta::assert_snapshot!(text(&action, &DraftWishes::default()));
+}
+
+#[test]
+fn a_retry_after_that_was_not_sent_is_removed() {
+    let action = seen(curl(
+        "HTTP/2 429\nanthropic-organization-id: x\n\n{\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\",\"message\":\"This request would exceed your organization's rate limit\"}}",
+    ));
+    let text = text(&action, &DraftWishes::default());
+    assert!(text.contains("  - error: rate_limit\n    headers: {retry-after: null}\n"), "{text}");
+}
+
+#[test]
+fn streams_and_bodies_with_status_200_are_recognized() {
+    let of = |head: &str, body: &str| {
+        let action = seen(curl(&format!(
+            "> POST /v1/messages HTTP/2\n> Host: api.anthropic.com\nHTTP/2 200\n{head}\n\n{body}"
+        )));
+        let text = text(&action, &DraftWishes::default());
+        text.lines()
+            .filter(|line| line.starts_with("  - ") || line.starts_with("    "))
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    let sse = "content-type: text/event-stream";
+    let delta = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"He\"}}\n\n";
+    let error = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n";
+    for (head, body, expected) in [
+        (sse, [delta, error].concat(), "error_event: {error: overloaded, at: {after_events: 4}}"),
+        (
+            sse,
+            [delta, "curl: (56) Recv failure: Connection reset by peer\n"].concat(),
+            "reset: {at: {after_events: 4}}",
+        ),
+        (sse, delta.to_owned(), "close: {at: {after_events: 4}}"),
+        ("content-type: text/html", "<html></html>".to_owned(), "malform: html"),
+        ("content-type: application/json", "{\"id\":".to_owned(), "malform: cut_json"),
+        ("content-type: application/json", String::new(), "malform: empty"),
+        (
+            "content-type: application/json",
+            "{\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}".to_owned(),
+            "malform: {error: overloaded}",
+        ),
+    ] {
+        let turn = of(head, &body);
+        assert!(turn.contains(expected), "{body}: {turn}");
+    }
+}
+
+#[test]
+fn failures_of_the_connection_are_faults() {
+    for (text_of, expected) in [
+        ("curl: (7) Failed to connect to api.openai.com port 443: Connection refused", "faults: [refuse]"),
+        (
+            "curl: (60) SSL certificate problem: certificate has expired",
+            "faults: [{tls: expired_certificate}]",
+        ),
+        (
+            "curl: (28) Operation timed out after 30001 milliseconds with 0 bytes received",
+            "faults: [{hang: {at: before_headers}}]\nproxy: {timeout: 3s}",
+        ),
+        ("curl: (52) Empty reply from server", "faults: [{close: {at: before_headers}}]"),
+    ] {
+        let text = text(&seen(curl(text_of)), &DraftWishes::default());
+        assert!(text.contains(expected), "{text}");
+    }
+}
+
+#[test]
+fn a_call_that_did_not_fail_is_an_error_with_a_next_step() {
+    for body in ["{\"choices\": []}", "data: {\"choices\":[]}\n\ndata: [DONE]\n\n"] {
+        let action = seen(curl(&format!("HTTP/2 200\nopenai-version: x\n\n{body}")));
+        let error = draft(&action, &DraftWishes::default()).unwrap_err().to_string();
+        assert!(error.contains("nothing failed in the response") && error.contains("--fault"), "{error}");
+    }
+}
+
+#[test]
+fn wishes_that_contradict_each_other_are_refused() {
+    let action = UpstreamAction::Error(Provider::Openai, ErrorName::Internal);
+    let refused = |wishes: DraftWishes| draft(&action, &wishes).unwrap_err().to_string();
+    let at = Some(ReplyPlace::AfterContent);
+    assert!(
+        refused(DraftWishes { at, stream: Some(false), ..DraftWishes::default() })
+            .contains("only in a stream")
+    );
+    let headers = [("retry-after".to_owned(), None)].into();
+    assert!(refused(DraftWishes { at, headers, ..DraftWishes::default() }).contains("no headers of its own"));
+    let fault = by_hand("delay");
+    assert!(draft(&fault, &DraftWishes::default()).unwrap_err().to_string().contains("--for 40s"));
+}
+
+#[test]
+fn the_apis_of_the_user_and_of_the_evidence_replace_the_usual_ones() {
+    let action = UpstreamAction::Error(Provider::Openai, ErrorName::Internal);
+    let wishes =
+        DraftWishes { apis: vec![Api::AnthropicMessages], stream: Some(true), ..DraftWishes::default() };
+    let text_of = text(&action, &wishes);
+    assert!(
+        text_of.contains("matrix: {provider: [openai], api: [anthropic/messages], stream: [true]}\n"),
+        "{text_of}"
+    );
+    assert!(!text_of.contains("Assumed: callers"), "{text_of}");
+    let embeddings = seen(curl("$ curl https://api.openai.com/v1/embeddings\nHTTP/2 500\n\n{}"));
+    let text_of = text(&embeddings, &DraftWishes::default());
+    assert!(text_of.contains("matrix: {api: [openai/embeddings]}\n"), "{text_of}");
+}
