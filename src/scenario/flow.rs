@@ -127,8 +127,7 @@ mod tests {
 
     #[test]
     fn a_text_has_quotes_only_if_it_needs_them() {
-        let value =
-            json!({"retry-after": "27", "x": null, "on": "a, b", "text": "it's", "count": 3, "quote": "\"a\""});
+        let value = json!({"retry-after": "27", "x": null, "on": "a, b", "text": "it's", "count": 3, "quote": "\"a\""});
         insta::assert_snapshot!(
             flow(&value),
             @r#"{retry-after: "27", x: null, "on": "a, b", text: "it's", count: 3, quote: '"a"'}"#
