@@ -18,7 +18,8 @@ use super::{
 use crate::{
     report::{EXIT_OK, plural},
     runner::fitted,
-    scenario::{Case, Scenario},
+    scenario::{Case, LoadError, Scenario},
+    shell,
 };
 
 /// Prints the cases that would run, one per line, the files of their scenarios, or words of the catalogue.
@@ -31,7 +32,7 @@ pub(super) fn list(context: &CliContext, args: &ListArgs) -> Result<u8, Failure>
         return word_list::list(context, words, &search);
     }
     let settings = Settings::read(context)?;
-    let mut cases = select::cases(context, &settings, &args.select)?.cases;
+    let mut cases = select::cases(context, &settings, &args.select).map_err(searched_instead)?.cases;
     let total = cases.len();
     cases.retain(|case| search.matches(&texts(case)));
     if cases.is_empty() {
@@ -60,6 +61,17 @@ pub(super) fn list(context: &CliContext, args: &ListArgs) -> Result<u8, Failure>
         ));
     }
     Ok(EXIT_OK)
+}
+
+/// Names the search in the error about a path that is not there: it may be a word of a title.
+fn searched_instead(failure: Failure) -> Failure {
+    match failure {
+        Failure::Load(LoadError::NotFound { path, near: None }) => {
+            let search = shell::command(&["upfault", "list", "--search", &path]);
+            Failure::Usage(format!("no scenario at `{path}`\nhelp: `{search}` searches titles and reasons"))
+        }
+        other => other,
+    }
 }
 
 /// What a search reads of a case.

@@ -163,7 +163,7 @@ fn text_of(context: &CliContext, file: &Path) -> Result<String, Failure> {
             ))
         })?;
     }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(incident::plain_text(&bytes))
 }
 
 /// A copy of a scenario, with its name.

@@ -89,12 +89,15 @@ const MESSAGES: &[(&str, SeenBreak)] = &[
     ("err_empty_response", Closed),
     ("terminated", Closed),
     ("timed out", TimedOut),
+    ("timeout on reading", TimedOut),
     ("timedout", TimedOut),
     ("readtimeout", TimedOut),
     ("apitimeouterror", TimedOut),
     ("timeout error", TimedOut),
     ("deadline exceeded", TimedOut),
     ("litellm.timeout", TimedOut),
+    // What OpenAI's SDK says about every failure of a connection.
+    ("connection error.", Reset),
 ];
 
 impl SeenBreak {

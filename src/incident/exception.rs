@@ -5,35 +5,19 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::json;
 
-use super::{clue::SeenBreak, error::IncidentError, evidence::IncidentEvidence, python_literal};
+use super::{
+    clue::SeenBreak,
+    error::IncidentError,
+    evidence::IncidentEvidence,
+    exception_words::{pattern, read_message, status_of},
+    litellm_log::litellm_log,
+};
 use crate::scenario::Provider;
 
-/// The statuses of exceptions that are named after one.
-const STATUSES: [(&str, u16); 18] = [
-    ("BadRequestError", 400),
-    ("ContextWindowExceededError", 400),
-    ("ContentPolicyViolationError", 400),
-    ("AuthenticationError", 401),
-    ("PaymentRequiredError", 402),
-    ("PermissionDeniedError", 403),
-    ("NotFoundError", 404),
-    ("RequestTimeoutError", 408),
-    ("ConflictError", 409),
-    ("ContentTooLargeError", 413),
-    ("UnprocessableEntityError", 422),
-    ("RateLimitError", 429),
-    ("InternalServerError", 500),
-    ("BadGatewayError", 502),
-    ("ServiceUnavailableError", 503),
-    ("GatewayTimeoutError", 504),
-    ("ServerError", 500),
-    ("OverloadedError", 529),
-];
-
-/// `openai.RateLimitError: …`, `RateLimitError: …` at the start of a line.
+/// `openai.RateLimitError: …`, `RateLimitError: …` at the start of a line, or after what a log writes there.
 static RAISED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?m)^\s*(?:(?P<module>[A-Za-z_][\w.]*)\.)?(?P<class>[A-Za-z]\w*(?:Error|Exception|Timeout))(?: \[\w+\])?: ?",
+        r"(?m)(?:^|[\s|])(?:(?P<module>[A-Za-z_][\w.]*)\.)?(?P<class>[A-Z]\w*(?:Error|Exception|Timeout))(?: \[\w+\])?: ?",
     )
 });
 
@@ -43,21 +27,6 @@ static OF_AWS: LazyLock<Regex> = LazyLock::new(|| {
         r"An error occurred \((?P<name>\w+)\) when calling the (?P<operation>\w+) operation[^:]*: ?(?P<message>.*)",
     )
 });
-
-/// The status at the start of a message, and the JSON or the text after it: `Error code: 429 - {…}`, `429 {…}`.
-static WITH_STATUS: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"^(?:Error code: )?(?P<status>[1-5]\d\d)(?: [A-Z_]+\.)?(?: - |:? |$)(?P<rest>(?s:.*))")
-});
-
-fn pattern(text: &str) -> Regex {
-    // The patterns are constants, and the tests use each of them.
-    Regex::new(text).unwrap_or_else(|error| unreachable!("{error}"))
-}
-
-/// The status of an exception that is named after one.
-pub(super) fn status_of(class: &str) -> Option<u16> {
-    STATUSES.iter().find(|(name, _)| *name == class).map(|(_, status)| *status)
-}
 
 /// What the last exception of a traceback says.
 ///
@@ -70,40 +39,48 @@ pub(crate) fn exception(text: &str) -> Result<IncidentEvidence, IncidentError> {
         of_aws(&raised, &mut found);
         return Ok(found);
     }
-    // Exceptions of the transport are causes of those of an SDK, which come after them.
-    let Some(raised) = RAISED.captures_iter(text).last() else {
+    let Some(raised) = last_raised(text) else {
         return Err(IncidentError::NothingFound {
             missing: "no exception",
             help: "a traceback ends with a line such as `openai.RateLimitError: Error code: 429 - {…}`",
         });
     };
     let (module, class) = (raised.name("module").map_or("", |name| name.as_str()), &raised["class"]);
+    if module.starts_with("litellm") {
+        return litellm_log(text);
+    }
     let message = text[raised.get(0).map_or(0, |all| all.end())..].trim_end();
     found.provider = provider_of(module);
-    let status = WITH_STATUS.captures(message);
-    if let Some(status) = &status {
-        found.status = status["status"].parse().ok();
-        set_body(status.name("rest").map_or("", |rest| rest.as_str()), &mut found);
-    } else if let Some(status) = status_of(class) {
+    read_message(message, &mut found);
+    if found.status.is_some() || found.in_stream {
+        return Ok(found);
+    }
+    // OpenAI's SDK says this about every failure of a connection: only its cause says which one it was.
+    let is_vague = class == "APIConnectionError" && message == "Connection error.";
+    let seen = match is_vague {
+        true => SeenBreak::of(&text.replace(message, "")),
+        false => SeenBreak::of(&format!("{class}: {message}")).or_else(|| SeenBreak::of(text)),
+    };
+    if let Some(status) = status_of(class) {
         found.status = Some(status);
         found.is_status_guessed = true;
-        set_body(message, &mut found);
-    } else if let Some(seen) = SeenBreak::of(&format!("{class}: {message}")).or_else(|| SeenBreak::of(text)) {
+    } else if let Some(seen) = seen {
+        found.body.clear();
         found.broken = Some(seen);
         found.in_stream = reads_a_stream(text) && !seen.is_before_a_reply();
         found.stream = found.in_stream.then_some(true);
+    } else if is_vague {
+        found.body.clear();
+        found.broken = Some(SeenBreak::Reset);
+        found.assumed.push("the connection was reset: the traceback does not say how it failed".to_owned());
     } else if class == "JSONDecodeError" {
         found.status = Some(200);
         found.body = b"not JSON".to_vec();
         found.assumed.push("the response had status 200 and a body that is not JSON".to_owned());
-    } else if class == "APIConnectionError" {
-        found.broken = Some(SeenBreak::Reset);
-        found.assumed.push("the connection was reset: the traceback does not say how it failed".to_owned());
     } else if matches!(class, "APIError" | "APIStatusError") {
         // Only an error event has neither a status nor a class of its own.
         found.in_stream = true;
         found.stream = Some(true);
-        set_body(message, &mut found);
     } else {
         return Err(IncidentError::NothingFound {
             missing: "an exception without a status and without a failure of the connection",
@@ -111,6 +88,15 @@ pub(crate) fn exception(text: &str) -> Result<IncidentEvidence, IncidentError> {
         });
     }
     Ok(found)
+}
+
+/// The first exception on the last line that has one: exceptions of the transport are causes of those of an SDK, which come
+/// after them, and a message can contain the name of another exception.
+fn last_raised(text: &str) -> Option<regex::Captures<'_>> {
+    let start = |raised: &regex::Captures<'_>| raised.name("class").map_or(0, |class| class.start());
+    let all: Vec<_> = RAISED.captures_iter(text).collect();
+    let line = text[..start(all.last()?)].rfind('\n').map_or(0, |at| at + 1);
+    all.into_iter().find(|raised| start(raised) >= line)
 }
 
 /// The provider that an SDK is for. The SDK of OpenAI is used with many providers.
@@ -121,16 +107,6 @@ fn provider_of(module: &str) -> Option<Provider> {
         "mistralai" => Some(Provider::Mistral),
         name => name.parse().ok(),
     }
-}
-
-/// The body in a message: JSON as Python or as JSON prints it, or a text.
-pub(super) fn set_body(message: &str, found: &mut IncidentEvidence) {
-    let text = message.trim();
-    found.body = match python_literal::value(text) {
-        Some((value, _)) if value.is_object() || value.is_array() => value.to_string().into_bytes(),
-        Some((serde_json::Value::String(inner), _)) => inner.into_bytes(),
-        _ => text.as_bytes().to_vec(),
-    };
 }
 
 fn of_aws(raised: &regex::Captures<'_>, found: &mut IncidentEvidence) {

@@ -14,7 +14,7 @@ use super::{clue::SeenBreak, error::IncidentError, evidence::IncidentEvidence, r
 ///
 /// If the text is not a HAR file, or if no entry failed.
 pub(crate) fn har(text: &str, wanted: Option<usize>) -> Result<IncidentEvidence, IncidentError> {
-    let file: Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))
+    let file: Value = serde_json::from_str(text)
         .map_err(|error| IncidentError::NotHar(format!("it is not valid JSON: {error}")))?;
     let Some(entries) = file["log"]["entries"].as_array().filter(|entries| !entries.is_empty()) else {
         return Err(IncidentError::NotHar("it has no entries at `log.entries`".to_owned()));

@@ -3,12 +3,13 @@
 use std::sync::LazyLock;
 
 use regex::Regex;
+use serde_json::Value;
 
 use super::{
     clue::SeenBreak,
     error::IncidentError,
     evidence::IncidentEvidence,
-    exception::{set_body, status_of},
+    exception_words::{pattern, read_message, status_of},
 };
 use crate::{
     provider,
@@ -35,11 +36,6 @@ static ACCESS: LazyLock<Regex> = LazyLock::new(|| pattern(r#""POST (?P<path>/\S+
 /// The name of a model with its provider: `model=gemini/gemini-2.5-flash`.
 static MODEL: LazyLock<Regex> = LazyLock::new(|| pattern(r#"model['"]?[=:] ?['"]?(?P<provider>[a-z_]+)/"#));
 
-fn pattern(text: &str) -> Regex {
-    // The patterns are constants, and the tests use each of them.
-    Regex::new(text).unwrap_or_else(|error| unreachable!("{error}"))
-}
-
 /// What LiteLLM adds to the words of a provider.
 const ADDED: [&str; 5] = [
     ". Handle with `litellm.",
@@ -56,6 +52,7 @@ const ADDED: [&str; 5] = [
 /// If the text contains no failure of a provider.
 pub(crate) fn litellm_log(text: &str) -> Result<IncidentEvidence, IncidentError> {
     let mut found = IncidentEvidence::default();
+    let text = &unwrapped(text);
     let raised = RAISED.captures_iter(text).filter_map(|raised| {
         let name = raised.name("provider").or(raised.name("other"))?.as_str();
         Some((provider_called(name)?, raised))
@@ -79,18 +76,25 @@ pub(crate) fn litellm_log(text: &str) -> Result<IncidentEvidence, IncidentError>
         let class = CLASS.captures_iter(&text[..start]).last();
         let class = class.as_ref().map_or("", |class| &class["class"]);
         let words = words_of_the_provider(text, raised);
-        let status = status_of(class).or_else(|| status_of(raised["kind"].trim()));
         if found.status.is_none() {
-            found.status = status;
-            found.is_status_guessed = true;
+            found.status = status_of(class).or_else(|| status_of(raised["kind"].trim()));
+            found.is_status_guessed = found.status.is_some();
         }
-        let seen = SeenBreak::of(&format!("{class}: {} - {words}", &raised["kind"]));
-        match seen.filter(|_| status.is_none() || !words.trim_start().starts_with(['{', 'b', '['])) {
+        // What the provider itself said counts more than how LiteLLM classifies it.
+        let is_quoted = ["{", "[", "<", "b'", "b\"", "Error code: "]
+            .iter()
+            .any(|start| words.trim_start().starts_with(start));
+        match SeenBreak::of(&format!("{class}: {words}")).filter(|_| !is_quoted) {
             Some(seen) => {
                 found.broken = Some(seen);
                 found.status = None;
+                if words.trim_start().starts_with("Connection error.") {
+                    found
+                        .assumed
+                        .push("the connection was reset: the log does not say how it failed".to_owned());
+                }
             }
-            None => set_body(words, &mut found),
+            None => read_message(words, &mut found),
         }
     } else if timed_out {
         found.broken = Some(SeenBreak::TimedOut);
@@ -119,6 +123,28 @@ fn words_of_the_provider<'t>(text: &'t str, raised: &regex::Captures<'_>) -> &'t
     let words = if goes_on { after } else { line };
     let end = ADDED.iter().filter_map(|added| words.find(added)).min().unwrap_or(words.len());
     &words[..end]
+}
+
+/// The text of a log, with the texts in its lines if they are JSON (`json_logs: true`).
+fn unwrapped(log: &str) -> String {
+    let mut text = String::new();
+    for line in log.lines() {
+        match serde_json::from_str::<Value>(line.trim()) {
+            Ok(Value::Object(members))
+                if members.contains_key("message") && members.contains_key("level") =>
+            {
+                for member in members.values().filter_map(Value::as_str) {
+                    text.push_str(member);
+                    text.push('\n');
+                }
+            }
+            _ => {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+    }
+    text
 }
 
 /// The provider that a name of LiteLLM means: `AnthropicException`, `vertex_ai`, `hosted_vllm`, `Together_ai`.
@@ -209,6 +235,16 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn a_log_in_json_is_read_like_one_in_text() {
+        let said = r#"litellm.RateLimitError: BedrockException - {"message":"Too many requests"}. Received Model Group=m"#;
+        let line = serde_json::json!({"message": said, "level": "ERROR", "stacktrace": "Traceback:\n  x"})
+            .to_string();
+        let found = litellm_log(&line).unwrap();
+        assert_eq!(found.text(), r#"{"message":"Too many requests"}"#);
+        assert_eq!(found, litellm_log(said).unwrap());
     }
 
     #[test]

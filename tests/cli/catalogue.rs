@@ -90,6 +90,10 @@ fn cases_are_searched_by_title_and_reason() {
     let found = stage.upfault(&["list", "scenarios/t", "-s", "control"]).code(0).out;
     assert_eq!(found.lines().count(), 2, "the reason of t/plain: {found}");
     stage
+        .upfault(&["list", "hammered"])
+        .code(2)
+        .err_has(&["no scenario at `hammered`", "`upfault list --search hammered`"]);
+    stage
         .upfault(&["list", "scenarios/t", "--search", "nothing"])
         .code(2)
         .err_has(&["none of 4 cases contains `nothing`"]);
