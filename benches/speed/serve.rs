@@ -209,7 +209,7 @@ fn bare_body(kind: Kind, body: &MessageBody) -> BareBody {
                 stream::iter(frames).map(frame).boxed()
             }))
         }
-        MessageBody::Session { .. } => unreachable!("no kind of reply here is a session"),
+        MessageBody::Session { .. } | MessageBody::Chunks(_) => unreachable!("no kind of reply here is that"),
     }
 }
 
@@ -221,7 +221,7 @@ fn matching(kind: Kind) -> Mock {
         MessageBody::Events { events, terminator } => {
             events.iter().chain(terminator).flat_map(|bytes| bytes.to_vec()).collect()
         }
-        MessageBody::Session { .. } => unreachable!("no kind of reply here is a session"),
+        MessageBody::Session { .. } | MessageBody::Chunks(_) => unreachable!("no kind of reply here is that"),
     };
     let content_type = message.header("content-type").unwrap_or_default();
     let mut template = ResponseTemplate::new(message.status).set_body_raw(body, content_type);

@@ -19,7 +19,7 @@ pub(super) fn warnings(scenario: &Scenario) -> Vec<String> {
 }
 
 fn problem(answer: &TurnReply, case: Combination) -> Option<String> {
-    let TurnReply::Literal { status, body, bodies } = answer else { return None };
+    let TurnReply::Literal { status, body, bodies, chunks } = answer else { return None };
     let Combination { api, provider, .. } = case;
     let endpoints = provider::asked_endpoints(case);
     let call = format!("a proxy can answer a call of {api} with a request to {provider}'s");
@@ -33,7 +33,9 @@ fn problem(answer: &TurnReply, case: Combination) -> Option<String> {
     let form = |endpoint| provider::error_form(provider, endpoint);
     // OpenAI's responses and chat, for example, have the same error object.
     let other = rest.iter().find(|other| *status < 400 || form(**other) != form(*first))?;
-    body.as_ref().filter(|body| provider::is_of_a_dialect(body))?;
+    let joined = || chunks.iter().filter_map(|chunk| chunk.text.as_deref()).collect::<String>().into();
+    let body = body.clone().or_else(|| (!chunks.is_empty()).then(joined));
+    body.filter(provider::is_of_a_dialect)?;
     Some(format!(
         "{call} {first} or {other}, and `body` is sent at both: write the body of each endpoint in `bodies`"
     ))

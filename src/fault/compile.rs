@@ -86,7 +86,9 @@ pub(crate) fn compile(message: ProviderMessage, faults: &[Fault], context: &Faul
 pub(super) fn carrier(message: &ProviderMessage) -> Option<Carrier> {
     match message.body {
         MessageBody::Whole(_) => None,
-        MessageBody::Events { .. } => message.header("content-type").and_then(Carrier::of),
+        MessageBody::Events { .. } | MessageBody::Chunks(_) => {
+            message.header("content-type").and_then(Carrier::of)
+        }
         MessageBody::Session { .. } => Some(Carrier::WebSocket),
     }
 }

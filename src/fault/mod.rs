@@ -1,5 +1,6 @@
 //! Compiles faults into a printable plan of timed wire actions. Pure: it performs no I/O.
 
+mod chunks;
 mod coding;
 mod compile;
 mod content_marks;

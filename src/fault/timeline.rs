@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{
+    chunks::ChunkActions,
     content_marks::ContentMarks,
     packets::{MAX_PARTS, Packets},
     plan::{Framing, Head, WireAction},
@@ -13,6 +14,7 @@ use super::{
 use crate::{
     provider::{HeaderField, MessageBody, ProviderMessage},
     scenario::Point,
+    wire::frames::Carrier,
 };
 
 pub(super) struct Timeline {
@@ -69,6 +71,16 @@ impl Timeline {
         let ProviderMessage { status, mut headers, body } = message;
         let mut awaited = None;
         let (writes, terminator, whole) = match body {
+            MessageBody::Chunks(chunks) => {
+                let kind = headers.iter().find(|(name, _)| name == "content-type");
+                let carrier = kind.and_then(|(_, value)| Carrier::of(value));
+                let ChunkActions { actions, ends, terminator } = ChunkActions::new(chunks, carrier);
+                let whole = carrier.is_none();
+                let framing = framing(&mut headers, whole.then(|| length(&actions) as u64));
+                let head = Head { status: status.clamp(200, 999), headers, lines: Vec::new(), framing };
+                let own_ends = std::iter::once(0).chain(ends).collect();
+                return Self::of(head, actions, own_ends, terminator, whole);
+            }
             MessageBody::Whole(bytes) => (vec![bytes], 0, true),
             MessageBody::Events { events: mut frames, terminator } => {
                 let length = terminator.as_ref().map_or(0, Bytes::len);
@@ -99,6 +111,11 @@ impl Timeline {
             lines: Vec::new(),
             framing,
         };
+        Self::of(head, body, own_ends, terminator, whole)
+    }
+
+    /// A timeline without any fault.
+    fn of(head: Head, body: Vec<WireAction>, own_ends: Vec<usize>, terminator: usize, whole: bool) -> Self {
         Self {
             before: Vec::new(),
             head: Some(head),

@@ -4,12 +4,15 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::{
-    header::header,
-    message::{MessageBody, ProviderMessage},
+    header::{HeaderField, header},
+    message::{MessageBody, ProviderMessage, TimedChunk},
     profile,
     request::RequestedCall,
 };
-use crate::observation::Canaries;
+use crate::{
+    observation::Canaries,
+    scenario::{Provider, ReplyChunk},
+};
 
 /// Fills in `{{canary.message}}`, `.code`, `.type`, `.param`, `.request_id`, `.header` and
 /// `.content`; leaves all other text in braces unchanged.
@@ -81,12 +84,47 @@ pub(super) fn literal(
             (Some("application/json"), MessageBody::Whole(text.into()))
         }
     };
+    ProviderMessage { status, headers: headers(asked, content_type, canaries), body }
+}
+
+/// Returns a literal response whose body is sent in parts. The type of the content is that of the parts joined.
+pub(super) fn in_chunks(
+    asked: &RequestedCall,
+    status: u16,
+    chunks: &[ReplyChunk],
+    canaries: &Canaries,
+) -> ProviderMessage {
+    let filled = |chunk: &ReplyChunk| TimedChunk {
+        wait: chunk.after.unwrap_or_default(),
+        bytes: match &chunk.text {
+            Some(text) => fill(text, canaries).into(),
+            None => chunk.bytes().into(),
+        },
+    };
+    let chunks: Vec<TimedChunk> = chunks.iter().map(filled).collect();
+    let joined: Vec<u8> = chunks.iter().flat_map(|chunk| chunk.bytes.iter().copied()).collect();
+    let content_type = std::str::from_utf8(&joined).map_or("application/octet-stream", text_type);
+    let headers = headers(asked, Some(content_type), canaries);
+    ProviderMessage { status, headers, body: MessageBody::Chunks(chunks) }
+}
+
+/// The headers of a literal response, before those of the scenario.
+fn headers(
+    asked: &RequestedCall,
+    content_type: Option<&'static str>,
+    canaries: &Canaries,
+) -> Vec<HeaderField> {
     let mut headers = Vec::new();
     headers.extend(content_type.map(|kind| header("content-type", kind)));
     let own = &profile::of(asked.provider).headers;
-    let request_id = own.iter().filter(|(_, value)| value.contains("canary.request_id"));
-    headers.extend(request_id.map(|(name, value)| header(&**name, fill(value, canaries))));
-    ProviderMessage { status, headers, body }
+    headers.extend(own_request_ids(asked.provider).map(|name| header(name, fill(&own[name], canaries))));
+    headers
+}
+
+/// The names of the headers in which the provider sends the id of a request. A literal response contains them too.
+pub(crate) fn own_request_ids(provider: Provider) -> impl Iterator<Item = &'static str> {
+    let own = profile::of(provider).headers.iter();
+    own.filter(|(_, value)| value.contains("canary.request_id")).map(|(name, _)| name.as_str())
 }
 
 fn text_type(text: &str) -> &'static str {
@@ -133,7 +171,7 @@ fn events(text: &str) -> MessageBody {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{observation::Identity, scenario::Provider};
+    use crate::observation::Identity;
 
     fn asked() -> RequestedCall {
         RequestedCall::nothing(Provider::Openai)
@@ -188,7 +226,7 @@ mod tests {
         use crate::scenario::{Api, Turn, TurnReply};
         let bodies = [(Api::OpenaiChat, Value::from("{{canary.content}}"))].into_iter().collect();
         let turn = |status, bodies| Turn {
-            answer: TurnReply::Literal { status, body: None, bodies },
+            answer: TurnReply::Literal { status, body: None, bodies, chunks: Vec::new() },
             headers: [("content-type", "text/x"), ("x-own", "1")]
                 .map(|(name, value)| (name.to_owned(), Some(value.to_owned())))
                 .into(),

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     bedrock,
-    canned::{fill, fill_value, literal},
+    canned::{fill, fill_value, in_chunks, literal},
     catalogue::{ErrorBodyForm, ErrorRow, Limits},
     endpoint::error_form,
     failure::ProviderError,
@@ -37,7 +37,10 @@ pub fn message(asked: &RequestedCall, turn: &Turn, canaries: &Canaries) -> Provi
         TurnReply::Reply(kind) => reply(asked, kind, canaries),
         TurnReply::Error(name) => error_asking(asked, *name, wait, canaries),
         TurnReply::Literal { status, .. } if elsewhere => own_reply(asked, *status, wait, canaries),
-        TurnReply::Literal { status, body, bodies } => {
+        TurnReply::Literal { status, chunks, .. } if !chunks.is_empty() => {
+            in_chunks(asked, *status, chunks, canaries)
+        }
+        TurnReply::Literal { status, body, bodies, .. } => {
             let own = asked.api.and_then(|api| bodies.get(&api));
             literal(asked, *status, own.or(body.as_ref()), canaries)
         }

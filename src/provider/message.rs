@@ -1,5 +1,7 @@
 //! A provider's response, before any fault.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use bytestring::ByteString;
 use serde_json::Value;
@@ -29,6 +31,9 @@ pub enum MessageBody {
         /// The event that completes the stream (`data: [DONE]`), if the dialect has one.
         terminator: Option<Bytes>,
     },
+    /// A literal body in parts, each of them one chunk of a chunked reply. A format that carries events is split into its
+    /// events by the plan.
+    Chunks(Vec<TimedChunk>),
     /// A WebSocket session; each entry is the bytes of one frame.
     Session {
         /// The frames that the server sends before the client sends any.
@@ -40,6 +45,15 @@ pub enum MessageBody {
         /// The last frame of the response.
         last: Bytes,
     },
+}
+
+/// One part of a literal body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimedChunk {
+    /// The silence before it.
+    pub wait: Duration,
+    /// Its bytes.
+    pub bytes: Bytes,
 }
 
 impl ProviderMessage {
@@ -66,6 +80,7 @@ impl ProviderMessage {
             MessageBody::Events { events, terminator } => {
                 events.iter().chain(terminator).flat_map(|bytes| bytes.to_vec()).collect()
             }
+            MessageBody::Chunks(chunks) => chunks.iter().flat_map(|chunk| chunk.bytes.to_vec()).collect(),
             MessageBody::Session { opening, events, last, .. } => {
                 let frames = opening.iter().chain(events).chain([last]);
                 let bytes: Vec<u8> = frames.flat_map(|bytes| bytes.to_vec()).collect();

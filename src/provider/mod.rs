@@ -56,6 +56,7 @@ pub(crate) use endpoint::{
 pub(crate) use error_words::errors_called;
 pub(crate) use header::{HeaderField, owned_headers};
 pub(crate) use malformed::malformed;
+pub(crate) use message::TimedChunk;
 pub use message::{MessageBody, ProviderMessage};
 pub(crate) use prepared::{Prepared, Template};
 #[cfg(test)]

@@ -89,6 +89,8 @@ impl Prepared {
                 let ends = events.iter().chain(&terminator).map(|event| body.push(event, STEMS[0])).collect();
                 Some(Frames::Events { ends, terminated })
             }
+            // A template has no place for waits.
+            MessageBody::Chunks(_) => None,
             // Sessions are rare, and each of their frames contains its length.
             MessageBody::Session { .. } => None,
         };
@@ -221,6 +223,7 @@ mod tests {
                 status: 418,
                 body: Some(json!("data: {{canary.code}}\n\ndata: 2\n\n")),
                 bodies: Default::default(),
+                chunks: Vec::new(),
             },
         ];
         let answers: Vec<_> =

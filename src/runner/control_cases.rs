@@ -89,6 +89,7 @@ fn case(identity: &Identity, kind: &RouteKind, turn: Turn) -> Case {
         steps: vec![Step::default()],
         expect: Expect::default(),
         except: indexmap::IndexMap::new(),
+        recorded: None,
         known: Vec::new(),
     };
     Case { id: identity.token.clone(), scenario: Arc::new(scenario), combination, own }

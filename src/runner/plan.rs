@@ -86,6 +86,9 @@ pub(super) fn deadline(settings: &ProxySettings, deployments: impl Iterator<Item
     let mut waits = Duration::ZERO;
     for turn in deployments.flatten() {
         let events = events(&turn);
+        if let TurnReply::Literal { chunks, .. } = &turn.answer {
+            waits = chunks.iter().filter_map(|chunk| chunk.after).fold(waits, Duration::saturating_add);
+        }
         for fault in &turn.faults {
             let wait = match fault {
                 Fault::Drip { bytes_per_second } => drip(&turn, *bytes_per_second),
@@ -120,7 +123,8 @@ fn events(turn: &Turn) -> u32 {
     let pieces = match &turn.answer {
         TurnReply::Reply(SuccessReply::Chunks(n)) => u32::from(*n),
         TurnReply::Reply(_) => 5,
-        TurnReply::Error(_) | TurnReply::Literal { .. } => 1,
+        TurnReply::Literal { chunks, .. } => u32::try_from(chunks.len()).unwrap_or(u32::MAX).max(1),
+        TurnReply::Error(_) => 1,
     };
     // Every dialect adds fewer events than this.
     pieces.saturating_add(20).saturating_add(u32::try_from(turn.faults.len()).unwrap_or(u32::MAX))
@@ -134,6 +138,9 @@ fn drip(turn: &Turn, bytes_per_second: u32) -> Duration {
             f64::from(*bytes) + 3000.0
         }
         TurnReply::Literal { body: Some(body), .. } => body.to_string().len() as f64,
+        TurnReply::Literal { chunks, .. } if !chunks.is_empty() => {
+            chunks.iter().map(|chunk| chunk.bytes().len()).sum::<usize>() as f64
+        }
         // At another endpoint the provider's own reply is sent.
         TurnReply::Literal { bodies, .. } => {
             let lengths = bodies.values().map(|body| body.to_string().len());

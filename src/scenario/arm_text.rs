@@ -70,12 +70,15 @@ pub(crate) fn turn_file(turn: &Turn) -> Value {
         TurnReply::Error(error) => json!({"error": error}),
         TurnReply::Literal { status, .. } => json!({"status": status}),
     };
-    if let TurnReply::Literal { body, bodies, .. } = answer {
+    if let TurnReply::Literal { body, bodies, chunks, .. } = answer {
         if let Some(body) = body {
             file["body"] = body.clone();
         }
         if !bodies.is_empty() {
             file["bodies"] = json!(bodies);
+        }
+        if !chunks.is_empty() {
+            file["chunks"] = json!(chunks);
         }
     }
     if !headers.is_empty() {

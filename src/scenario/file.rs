@@ -1,12 +1,14 @@
 //! The serde types of a scenario file. They keep the byte range of each value for error messages.
 
 use indexmap::IndexMap;
+use jiff::civil::Date;
 #[cfg(test)]
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
     account::AccountFile,
+    chunk::ReplyChunk,
     expect::Expect,
     fault::Fault,
     known::KnownFile,
@@ -66,6 +68,9 @@ pub(crate) struct ScenarioFile {
     /// Contract rules that do not apply to this scenario, each with the reason. Default: none.
     #[serde(default)]
     pub except: IndexMap<String, String>,
+    /// The day on which real traffic was recorded as this scenario (`2026-11-30`). Default: it is not a recording.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub recorded: Option<Date>,
     /// Findings that an upstream issue explains, each for one proxy and a range of its versions. Without `cases`, the
     /// finding must occur in every case of this file. Default: none.
     #[serde(default)]
@@ -128,6 +133,9 @@ pub(crate) struct TurnFile {
     /// `null` says that this is intended. Default: `body` is sent at every endpoint.
     #[cfg_attr(test, schemars(with = "Option<IndexMap<Api, serde_json::Value>>"))]
     pub bodies: Option<Located<IndexMap<Api, serde_json::Value>>>,
+    /// The body of a literal `status` in parts that are sent one after the other, instead of `body`: each is one chunk of
+    /// a chunked reply. Default: `body` is sent at once, or event by event.
+    pub chunks: Option<Located<Vec<Located<ReplyChunk>>>>,
     /// Headers that are added to the response or replace its own; `null` removes a header. Default: none.
     #[serde(default)]
     pub headers: IndexMap<Located<String>, Option<Located<String>>>,

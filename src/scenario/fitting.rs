@@ -204,7 +204,9 @@ fn places(check: &mut FileChecker<'_>, fault: &Located<Fault>) {
 fn bodies(check: &mut FileChecker<'_>, fault: &Located<Fault>, answer: &TurnReply, matrix: &[Combination]) {
     let without = match answer {
         TurnReply::Literal { status: 204 | 304, .. } => true,
-        TurnReply::Literal { body, bodies, .. } => body.is_none() && bodies.is_empty(),
+        TurnReply::Literal { body, bodies, chunks, .. } => {
+            body.is_none() && bodies.is_empty() && chunks.is_empty()
+        }
         TurnReply::Reply(_) | TurnReply::Error(_) => false,
     };
     let problem = if fault.value.needs(FaultNeed::Body) && without {

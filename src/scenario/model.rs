@@ -3,12 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use indexmap::IndexMap;
+use jiff::civil::Date;
 #[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     account::Account,
+    chunk::ReplyChunk,
     duration,
     expect::Expect,
     fault::{Fault, MalformedBody},
@@ -65,6 +67,8 @@ pub struct Scenario {
     pub expect: Expect,
     /// Contract rules that do not apply to this scenario, each with the reason.
     pub except: IndexMap<String, String>,
+    /// The day on which real traffic was recorded as this scenario; `None` if it is not a recording.
+    pub recorded: Option<Date>,
     /// Findings that an upstream issue explains.
     pub known: Vec<KnownEntry>,
 }
@@ -132,6 +136,9 @@ pub enum TurnReply {
         /// `null`, the provider's own reply is sent.
         #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
         bodies: IndexMap<Api, serde_json::Value>,
+        /// The body in parts, instead of `body`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        chunks: Vec<ReplyChunk>,
     },
 }
 
@@ -143,15 +150,20 @@ impl Scenario {
 }
 
 impl Turn {
-    fn needs_own_address(&self) -> bool {
+    /// Whether its deployment cannot have the same address as those of other cases.
+    pub(super) fn needs_own_address(&self) -> bool {
         self.is_large() || self.faults.iter().any(Fault::needs_own_address)
     }
 
     /// Whether the reply is so large that clients stop reading for a while because their buffers are full.
     pub(crate) fn is_large(&self) -> bool {
         const BUFFERED: u32 = 256 * 1024;
-        let reply = match self.answer {
-            TurnReply::Reply(SuccessReply::LargeText(bytes) | SuccessReply::LargeToolCall(bytes)) => bytes,
+        let reply = match &self.answer {
+            TurnReply::Reply(SuccessReply::LargeText(bytes) | SuccessReply::LargeToolCall(bytes)) => *bytes,
+            TurnReply::Literal { chunks, .. } => {
+                let bytes = chunks.iter().map(|chunk| chunk.bytes().len()).sum::<usize>();
+                u32::try_from(bytes).unwrap_or(u32::MAX)
+            }
             _ => 0,
         };
         let added = self.faults.iter().map(|fault| match fault {

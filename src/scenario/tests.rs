@@ -34,7 +34,7 @@ fn an_unknown_key_shows_the_line_and_a_suggestion() {
     3 | upstram:
       | ^^^^^^^
       |
-      = help: did you mean `upstream`? Possible values: `title`, `why`, `level`, `tags`, `references`, `matrix`, `upstream`, `deployments`, `transport`, `account`, `speedup`, `proxy`, `steps`, `expect`, `except`, `known`
+      = help: did you mean `upstream`? Possible values: `title`, `why`, `level`, `tags`, `references`, `matrix`, `upstream`, `deployments`, `transport`, `account`, `speedup`, `proxy`, `steps`, `expect`, `except`, `recorded`, `known`
     ");
 }
 

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{
     check::FileChecker,
+    chunk_check::chunks,
     diagnostic::nearest,
     fault::FaultStage,
     file::TurnFile,
@@ -74,6 +75,10 @@ fn one(check: &mut FileChecker<'_>, turn: &Located<TurnFile>, matrix: &[Combinat
         placeholders(check, &body.range, &body.value.to_string());
     }
     bodies(check, file);
+    let chunks = chunks(check, file);
+    for chunk in file.chunks.iter().flat_map(|chunks| &chunks.value) {
+        placeholders(check, &chunk.range, chunk.value.text.as_deref().unwrap_or_default());
+    }
     let answer = match (&file.reply, &file.error, &file.status) {
         (Some(reply), _, _) => {
             if let SuccessReply::Chunks(n) = reply.value
@@ -98,6 +103,7 @@ fn one(check: &mut FileChecker<'_>, turn: &Located<TurnFile>, matrix: &[Combinat
                 status: status.value,
                 body: file.body.as_ref().map(|body| body.value.clone()),
                 bodies: file.bodies.as_ref().map(|bodies| bodies.value.clone()).unwrap_or_default(),
+                chunks,
             }
         }
         // That a body needs a status has been reported.

@@ -89,6 +89,7 @@ pub(super) fn validate(
         steps,
         expect: file.expect.value,
         except: file.except,
+        recorded: file.recorded,
         known,
     })
 }

@@ -67,7 +67,7 @@ impl UnfaultedReply {
     pub fn events(&self) -> &[Bytes] {
         match &self.message.body {
             MessageBody::Events { events, .. } => events,
-            MessageBody::Whole(_) => &[],
+            MessageBody::Whole(_) | MessageBody::Chunks(_) => &[],
             MessageBody::Session { .. } => &[],
         }
     }
@@ -103,6 +103,7 @@ impl UnfaultedReply {
         match &self.message.body {
             MessageBody::Whole(bytes) => bytes.to_vec(),
             MessageBody::Events { .. } => [&self.events().concat(), self.terminator()].concat(),
+            MessageBody::Chunks(chunks) => chunks.iter().flat_map(|chunk| chunk.bytes.to_vec()).collect(),
             MessageBody::Session { .. } => self.session_frames().concat(),
         }
     }

@@ -146,7 +146,7 @@ fn problem(call: &CallerRequest, upstream: Api, message: ProviderMessage) -> Opt
             };
         }
         MessageBody::Events { events, terminator } => (events, terminator),
-        MessageBody::Session { .. } => return Some("a session".to_owned()),
+        MessageBody::Session { .. } | MessageBody::Chunks(_) => return Some("another body".to_owned()),
     };
     let kind = headers::value(&headers, "content-type").unwrap_or_default();
     if Carrier::of(kind) != Some(crate::dialect::carrier(upstream)) {

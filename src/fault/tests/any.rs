@@ -9,7 +9,7 @@ use super::{ORIGIN, bytes, compiled, every, message, sound::assert_sound};
 use crate::{
     fault::{FaultContext, Origin, Plan, WireAction, compile},
     observation::Identity,
-    provider::{HeaderField, MessageBody, ProviderMessage, RequestedCall},
+    provider::{HeaderField, MessageBody, ProviderMessage, RequestedCall, TimedChunk},
     scenario::{
         Api, ErrorName, EventStreamFault, Fault, Http1Fault, Http2Code, Http2Fault, Http2Strike, Latency,
         LatencyPlace, LatencyShape, MalformedBody, Point, Provider,
@@ -110,6 +110,10 @@ fn any_message() -> impl Strategy<Value = ProviderMessage> {
         frame().prop_map(MessageBody::Whole),
         (proptest::collection::vec(frame(), 0..5), proptest::option::of(frame()))
             .prop_map(|(events, terminator)| MessageBody::Events { events, terminator }),
+        proptest::collection::vec((0..40u64, frame()), 0..5).prop_map(|chunks| {
+            let timed = |(ms, bytes)| TimedChunk { wait: Duration::from_millis(ms), bytes };
+            MessageBody::Chunks(chunks.into_iter().map(timed).collect())
+        }),
     ];
     let kind = proptest::sample::select(vec![
         "application/json",
@@ -133,6 +137,7 @@ fn body(message: &ProviderMessage) -> Vec<u8> {
         MessageBody::Events { events, terminator } => {
             events.iter().chain(terminator).flat_map(|bytes| bytes.to_vec()).collect()
         }
+        MessageBody::Chunks(chunks) => chunks.iter().flat_map(|chunk| chunk.bytes.to_vec()).collect(),
         MessageBody::Session { opening, events, last, .. } => {
             opening.iter().chain(events).chain([last]).flat_map(|bytes| bytes.to_vec()).collect()
         }
@@ -193,11 +198,13 @@ proptest! {
     fn the_same_seed_draws_the_same_waits_within_their_bounds(
         message in any_message(), latency in latency(), seed in any::<u64>(),
     ) {
+        // Its own waits have no bounds.
+        prop_assume!(!matches!(message.body, MessageBody::Chunks(_)));
         let faults = [Fault::Latency(latency.clone())];
         let plan = under_seed(seed, message.clone(), &faults);
         prop_assert_eq!(&plan, &under_seed(seed, message.clone(), &faults));
         let events = match &message.body {
-            MessageBody::Whole(_) => 1,
+            MessageBody::Whole(_) | MessageBody::Chunks(_) => 1,
             MessageBody::Events { events, terminator } => events.len() + usize::from(terminator.is_some()),
             MessageBody::Session { opening, events, .. } => opening.len() + events.len() + 1,
         };
@@ -216,6 +223,8 @@ proptest! {
 
     #[test]
     fn packets_have_the_specified_size(message in any_message(), size in 1..40u32) {
+        // A wait in the reply ends a packet.
+        prop_assume!(!matches!(message.body, MessageBody::Chunks(_)));
         let plan = compiled(message, &[Fault::Split { bytes: size }]);
         let sizes: Vec<_> = plan
             .actions

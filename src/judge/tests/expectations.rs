@@ -214,7 +214,7 @@ fn a_finish_reason_is_expected_in_the_words_of_the_callers_api() {
 fn nothing_is_expected_if_an_upstream_was_asked_where_the_scenario_has_no_body() {
     let asked_at = |endpoint| {
         let bodies = [(Api::OpenaiChat, serde_json::json!({}))].into_iter().collect();
-        let answer = TurnReply::Literal { status: 429, body: None, bodies };
+        let answer = TurnReply::Literal { status: 429, body: None, bodies, chunks: Vec::new() };
         plain()
             .tried(error(429))
             .asked(endpoint)

@@ -40,6 +40,7 @@ fn bytes(message: &ProviderMessage) -> Vec<u8> {
         MessageBody::Events { events, terminator } => {
             events.iter().chain(terminator).flat_map(|event| event.to_vec()).collect()
         }
+        MessageBody::Chunks(chunks) => chunks.iter().flat_map(|chunk| chunk.bytes.to_vec()).collect(),
         MessageBody::Session { opening, events, last, .. } => {
             opening.iter().chain(events).chain([last]).flat_map(|event| event.to_vec()).collect()
         }

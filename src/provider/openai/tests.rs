@@ -49,7 +49,9 @@ fn answered(api: Api, kind: &SuccessReply, body: Value) -> ProviderMessage {
 fn bytes(message: &ProviderMessage) -> Vec<u8> {
     match &message.body {
         MessageBody::Whole(bytes) => bytes.to_vec(),
-        MessageBody::Events { .. } | MessageBody::Session { .. } => panic!("a stream"),
+        MessageBody::Events { .. } | MessageBody::Session { .. } | MessageBody::Chunks(_) => {
+            panic!("a stream")
+        }
     }
 }
 

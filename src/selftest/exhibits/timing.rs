@@ -124,6 +124,7 @@ fn packets() -> Vec<Exhibit> {
         status: 200,
         body: Some(serde_json::Value::from(CHARACTERS)),
         bodies: Default::default(),
+        chunks: Vec::new(),
     };
     let of = |bytes: u32| {
         move |exhibit: Exhibit| {
