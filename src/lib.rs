@@ -43,6 +43,7 @@ mod builtin; // the embedded proxy and its defects
 mod client; // the caller
 mod judge; // rules, policies, findings, verdicts
 mod snapshot; // accepted behaviour
+mod record; // real traffic as scenarios
 mod compare; // what differs between runs
 mod matrix; // rules and gateways side by side
 mod event; // what happens during a run

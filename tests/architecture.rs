@@ -41,6 +41,7 @@ const ORDER: [&str; 28] = [
     "client",
     "judge",
     "snapshot",
+    "record",
     "compare",
     "matrix",
     "event",

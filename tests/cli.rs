@@ -30,6 +30,8 @@ mod init;
 mod judging;
 #[path = "cli/known.rs"]
 mod known;
+#[path = "cli/listening.rs"]
+mod listening;
 #[path = "cli/lying.rs"]
 mod lying;
 #[path = "cli/matrix.rs"]
@@ -38,6 +40,8 @@ mod matrix;
 mod policies;
 #[path = "cli/project.rs"]
 mod project;
+#[path = "cli/recording.rs"]
+mod recording;
 #[path = "cli/report.rs"]
 mod report;
 #[path = "cli/releases.rs"]

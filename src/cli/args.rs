@@ -6,7 +6,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use super::{
     adopt_args::AdoptArgs, compare_args::CompareArgs, explain_args::ExplainArgs, list_args::ListArgs,
-    matrix_args::MatrixArgs, new_args::NewArgs, render_args::RenderArgs, report_to::ReportTo,
+    matrix_args::MatrixArgs, new_args::NewArgs, record_args::RecordArgs, render_args::RenderArgs, report_to::ReportTo,
     run_args::OutputArgs,
 };
 use crate::serve::{HostName, MockName};
@@ -60,6 +60,8 @@ pub(crate) enum CliCommand {
     Adopt(AdoptArgs),
     /// Serve the mock providers and a control API, for any client or test suite
     Serve(ServeArgs),
+    /// Pass traffic to a real provider, and write its failures as scenarios
+    Record(RecordArgs),
     /// Verify the faults themselves on raw connections, without a proxy
     Selftest(SelftestArgs),
     /// Validate scenario files, proxy definitions (folders with a proxy.yaml) and upfault.toml

@@ -13,6 +13,7 @@ use super::{
     lint::{LintContext, warnings},
     print,
     project::own_definitions,
+    recordings,
     run::{self, RunningProxy},
     run_args::is_url,
     select,
@@ -48,6 +49,10 @@ pub(super) fn check(context: &CliContext, args: &CheckArgs) -> Result<u8, Failur
         }
         let cases: usize = library.scenarios.iter().map(|scenario| expand(scenario).len()).sum();
         text.push_str(&warned(&library));
+        let unplayed = if all { recordings::unplayed(context, &settings)? } else { Vec::new() };
+        for line in recordings::old(&settings, &library).into_iter().chain(unplayed) {
+            text.push_str(&format!("{line}\n"));
+        }
         for scenario in library.replacing() {
             let Scenario { file, id, .. } = scenario;
             text.push_str(&format!("{file}: replaces the bundled scenario {id}\n"));

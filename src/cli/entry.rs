@@ -11,7 +11,7 @@ use super::{
     context::CliContext,
     explain,
     failure::Failure,
-    gateway, init, list, matrix, merge, new, print, proxy, repro,
+    gateway, init, list, matrix, merge, new, print, proxy, record, repro,
     rerun_failed::with_stored_options,
     review, run, schema, selftest, serve, show,
 };
@@ -64,6 +64,7 @@ fn dispatch(context: &CliContext, command: CliCommand) -> Result<u8, Failure> {
         CliCommand::Adopt(args) => adopt::adopt(context, &args),
         CliCommand::Serve(args) => serve::serve(context, &args),
         CliCommand::Selftest(args) => selftest::selftest(context, &args),
+        CliCommand::Record(args) => record::record(context, &args),
         CliCommand::Check(args) => check::check(context, &args),
         CliCommand::List(args) => list::list(context, &args),
         CliCommand::Merge(args) => merge::merge(context, &args),

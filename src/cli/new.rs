@@ -22,7 +22,7 @@ use crate::{
     report::{EXIT_OK, plural},
     scenario::{LoadError, Provider, Scenario, expand, is_scenario, load_text},
     shell,
-    snapshot::{write_atomically, write_new_atomically},
+    snapshot::{create_atomically, write_atomically},
 };
 
 /// The folder of scenarios in a project.
@@ -243,7 +243,7 @@ fn write(context: &CliContext, place: &ScenarioPlace, text: &str, force: bool) -
     let written = if may_replace {
         write_atomically(&place.path, text)
     } else {
-        write_new_atomically(&place.path, text)
+        create_atomically(&place.path, text)
     };
     match written {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Failure::Usage(format!(

@@ -104,7 +104,7 @@ fn started(server: &Server, armed: &[ArmedMock]) -> String {
     )
 }
 
-fn unbound(listen: std::net::SocketAddr, error: io::Error) -> Failure {
+pub(super) fn unbound(listen: std::net::SocketAddr, error: io::Error) -> Failure {
     let next = match error.kind() {
         io::ErrorKind::AddrInUse => {
             "another program uses this port; choose another one, or omit `--listen` to use a free one"

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use globset::Glob;
 use serde_json::Value;
 
 use super::{evidence::IncidentEvidence, seen_error::SeenError};
 use crate::{
     dialect,
     observation::Identity,
-    provider::{self, MessageBody, RequestedCall, profile},
+    provider::{self, MessageBody, RequestedCall},
     scenario::{Api, ErrorName, Provider},
 };
 
@@ -40,14 +39,7 @@ pub(super) fn provider_of(evidence: &IncidentEvidence) -> (Provider, Option<Stri
 }
 
 fn of_host(evidence: &IncidentEvidence) -> Option<Provider> {
-    let host = evidence.host.as_ref()?.to_lowercase();
-    let is_of = |provider: &&Provider| {
-        let patterns = &profile(**provider).hosts;
-        patterns
-            .iter()
-            .any(|pattern| Glob::new(pattern).is_ok_and(|glob| glob.compile_matcher().is_match(&host)))
-    };
-    Provider::ALL.iter().find(is_of).copied()
+    provider::at_host(&evidence.host.as_ref()?.to_lowercase())
 }
 
 /// The provider whose own headers the response has. A name that several providers use counts less.

@@ -37,7 +37,7 @@ mod writer;
 
 pub(crate) use account::{AccountState, Admission};
 pub(crate) use body::LazyJson;
-pub(crate) use canned::{fill, is_of_a_dialect};
+pub(crate) use canned::{fill, is_of_a_dialect, own_request_ids};
 pub use catalogue::SourceConfidence;
 pub(crate) use catalogue::{ErrorBodyForm, ErrorRow};
 #[cfg(test)]
@@ -61,7 +61,7 @@ pub use message::{MessageBody, ProviderMessage};
 pub(crate) use prepared::{Prepared, Template};
 #[cfg(test)]
 pub(crate) use profile::RouteRow;
-pub(crate) use profile::{ChatExtras, KeyPlace, catalogue_rows};
+pub(crate) use profile::{ChatExtras, KeyPlace, at_host, catalogue_rows};
 pub use profile::{catalogue_row, model, of as profile};
 pub(crate) use received::{Header, ReceivedCall, find_header};
 pub use request::RequestedCall;

@@ -214,6 +214,17 @@ pub fn of(provider: Provider) -> &'static Profile {
     })
 }
 
+/// The provider whose API has this host name.
+pub(crate) fn at_host(host: &str) -> Option<Provider> {
+    let fits = |pattern: &String| match pattern.split_once('*') {
+        Some((start, end)) => {
+            host.len() > start.len() + end.len() && host.starts_with(start) && host.ends_with(end)
+        }
+        None => host == pattern,
+    };
+    Provider::ALL.iter().copied().find(|provider| of(*provider).hosts.iter().any(fits))
+}
+
 /// A model that the provider serves and that proxies have in their model tables.
 pub fn model(provider: Provider) -> &'static str {
     &of(provider).model
@@ -294,6 +305,21 @@ mod tests {
                 let recalled = row.confidence == SourceConfidence::Recalled;
                 assert_eq!(recalled, row.source.is_empty(), "{provider}: {name}");
             }
+        }
+    }
+
+    #[test]
+    fn a_provider_is_known_by_its_host() {
+        for (host, provider) in [
+            ("api.openai.com", Some(Provider::Openai)),
+            ("acme.openai.azure.com", Some(Provider::Azure)),
+            ("europe-west1-aiplatform.googleapis.com", Some(Provider::Vertex)),
+            ("bedrock-runtime.us-east-1.amazonaws.com", Some(Provider::Bedrock)),
+            (".openai.azure.com", None),
+            ("api.openai.com.example", None),
+            ("127.0.0.1", None),
+        ] {
+            assert_eq!(at_host(host), provider, "{host}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Expectations of a scenario in addition to the contract's rules.
 
-use std::{fmt, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
 use indexmap::IndexMap;
 #[cfg(test)]
@@ -127,6 +127,15 @@ impl StatusSet {
             StatusPattern::Exactly(one) => one == status,
             StatusPattern::Class(class) => status / 100 == u16::from(class),
         })
+    }
+}
+
+/// Statuses with commas between them, as on the command line: `429,5xx`.
+impl FromStr for StatusSet {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.split(',').map(|one| StatusPattern::text(one.trim())).collect::<Result<_, _>>().map(Self)
     }
 }
 

@@ -6,9 +6,26 @@ use std::{
     path::Path,
 };
 
+use tempfile::NamedTempFile;
+
 /// Writes `text` to `path`, as [`write_atomically_with`] does.
 pub(crate) fn write_atomically(path: &Path, text: &str) -> io::Result<()> {
     write_atomically_with(path, |file| file.write_all(text.as_bytes()))
+}
+
+/// Creates a file with this text, completely or not at all.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::AlreadyExists`] if there is a file at `path`; it is left as it is.
+pub(crate) fn create_atomically(path: &Path, text: &str) -> io::Result<()> {
+    // Most users expect the error before anything happens in the folder.
+    if path.exists() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    let file = temporary(path, |file| file.write_all(text.as_bytes()))?;
+    file.persist_noclobber(path).map_err(|error| error.error)?;
+    Ok(())
 }
 
 /// Writes a file through a temporary file in the same folder: a reader never sees half of the text, and a crash leaves
@@ -24,22 +41,8 @@ pub(crate) fn write_atomically_with(
     Ok(())
 }
 
-/// Writes a file like [`write_atomically`], and fails with `AlreadyExists` if there is a file at this path.
-pub(crate) fn write_new_atomically(path: &Path, text: &str) -> io::Result<()> {
-    // Most users expect the error before anything happens in the folder.
-    if path.exists() {
-        return Err(io::ErrorKind::AlreadyExists.into());
-    }
-    let file = temporary(path, |file| file.write_all(text.as_bytes()))?;
-    file.persist_noclobber(path).map_err(|error| error.error)?;
-    Ok(())
-}
-
-/// A complete temporary file in the folder of `path`.
-fn temporary(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> io::Result<tempfile::NamedTempFile> {
+/// Writes a temporary file next to `path`. Dropping it removes it.
+fn temporary(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<NamedTempFile> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -54,4 +57,20 @@ fn temporary(
     let file = file.into_inner()?;
     file.as_file().sync_data()?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn creating_a_file_leaves_an_existing_one_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b.txt");
+        create_atomically(&path, "first").unwrap();
+        let again = create_atomically(&path, "second").unwrap_err();
+        assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "first");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no temporary file stays");
+    }
 }

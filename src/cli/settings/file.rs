@@ -1,6 +1,6 @@
 //! The format of the settings file.
 
-use std::{fmt, net::SocketAddr, num::NonZeroU16, path::PathBuf};
+use std::{fmt, net::SocketAddr, num::NonZeroU16, path::PathBuf, time::Duration};
 
 #[cfg(test)]
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -12,7 +12,7 @@ use serde::{
 use crate::{
     judge::PolicyEdits,
     report::{FailureOutput, ReportFormat, Verbosity},
-    scenario::KnownFile,
+    scenario::{KnownFile, duration},
 };
 
 /// Settings of a project: defaults for the options of `upfault`. Paths are relative to the folder of the file.
@@ -57,6 +57,10 @@ pub(super) struct SettingsFile {
     pub failure_output: Option<FailureOutput>,
     /// How much is printed. Default: `normal`.
     pub verbosity: Option<Verbosity>,
+    /// The age from which `upfault check` warns of a recording, as a duration (`180d`). Default: 90 days.
+    #[serde(default, with = "duration::option")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub recording_max_age: Option<Duration>,
     /// Findings that an upstream issue explains, each for one proxy and a range of its versions. `cases` is required.
     pub known: Option<Vec<KnownFile>>,
 }

@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use super::{
@@ -56,6 +57,8 @@ pub(crate) struct Settings {
     pub failure_output: Option<FailureOutput>,
     /// How much is printed.
     pub verbosity: Option<Verbosity>,
+    /// The age from which `check` warns of a recording.
+    pub recording_max_age: Option<Duration>,
     /// Findings that an upstream issue explains.
     pub known: Vec<KnownEntry>,
     source: Option<TomlSource>,
@@ -132,6 +135,7 @@ impl Settings {
             fail_fast: given.fail_fast,
             failure_output: given.failure_output,
             verbosity: given.verbosity,
+            recording_max_age: given.recording_max_age,
             known,
             source: Some(source),
             base,

@@ -26,7 +26,7 @@ const fn row(
 }
 
 /// Every key.
-pub(super) const SETTINGS: [SettingRow; 17] = [
+pub(super) const SETTINGS: [SettingRow; 18] = [
     row(
         "proxy",
         &["--proxy"],
@@ -128,6 +128,13 @@ pub(super) const SETTINGS: [SettingRow; 17] = [
         "how much is printed: `quiet` (`-q`), `normal`, `verbose` (`-v`), `full` (`-vv`)",
     ),
     row(
+        "recording_max_age",
+        &[],
+        None,
+        "90 days",
+        "the age from which `upfault check` warns of a [recording](record.md): `180d`",
+    ),
+    row(
         "known",
         &[],
         None,
@@ -137,7 +144,7 @@ pub(super) const SETTINGS: [SettingRow; 17] = [
 ];
 
 /// The options of `upfault run` that are not settings, with the reasons.
-pub(super) const NOT_SETTINGS: [(&str, &str); 14] = [
+pub(super) const NOT_SETTINGS: [(&str, &str); 15] = [
     ("--set", "it changes one run; the `proxy` of the file can name a mode"),
     ("--overlay", "it changes one run; the `proxy` of the file can name a mode"),
     ("--config-overlay", "it changes one run; the `proxy` of the file can name a mode"),

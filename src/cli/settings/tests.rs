@@ -137,7 +137,7 @@ fn unknown_keys_and_values_are_errors_with_a_suggestion() {
     2 | polcy = "strict"
       | ^^^^^
       |
-      = help: did you mean `policy`? Possible values: `proxy`, `listen`, `rendered`, `scenarios`, `filter`, `snapshots`, `report`, `seed`, `jobs`, `durations`, `strict`, `allow_inconclusive`, `fail_fast`, `policy`, `failure_output`, `verbosity`, `known`
+      = help: did you mean `policy`? Possible values: `proxy`, `listen`, `rendered`, `scenarios`, `filter`, `snapshots`, `report`, `seed`, `jobs`, `durations`, `strict`, `allow_inconclusive`, `fail_fast`, `policy`, `failure_output`, `verbosity`, `recording_max_age`, `known`
     "#);
     insta::assert_snapshot!(wrong("[policy]\ntimeot = {answer = 504, reason = \"So.\"}\n"), @r#"
     error: unknown key `timeot`

@@ -1,0 +1,202 @@
+//! `upfault record`
+
+use std::path::{Path, PathBuf};
+
+use jiff::tz::TimeZone;
+use url::Url;
+
+use super::{
+    context::CliContext,
+    failure::Failure,
+    interrupt::{self, StopSignal},
+    print,
+    record_args::RecordArgs,
+    serve::unbound,
+};
+use crate::{
+    provider,
+    record::{NotRecorded, PassedEnd, PassedExchange, RecordChoice, RecordStore, Recorder, SavedRecording},
+    report::{EXIT_BROKE, EXIT_INTERRUPTED, EXIT_OK, plural},
+    scenario::Provider,
+    shell,
+};
+
+/// The default folder of recordings, below the project folder.
+pub(super) const RECORDED: &str = "scenarios/recorded";
+
+/// What was recorded so far.
+#[derive(Debug, Default)]
+struct RecordCounts {
+    passed: usize,
+    files: Vec<PathBuf>,
+    unwritable: usize,
+}
+
+/// Passes traffic on and records it until a signal or the limit stops it.
+pub(super) fn record(context: &CliContext, args: &RecordArgs) -> Result<u8, Failure> {
+    let upstream = upstream(&args.upstream)?;
+    let provider = args.provider.or_else(|| provider::at_host(upstream.host_str()?));
+    let provider = provider.ok_or_else(|| unknown_provider(&upstream))?;
+    let folder = args.out.as_ref().map_or_else(|| context.root.join(RECORDED), |out| context.place(out));
+    let shown = folder.strip_prefix(&context.cwd).unwrap_or(&folder).to_owned();
+    let mut store = RecordStore::open(&folder, &args.keep_header, &args.keep_member).map_err(|error| {
+        Failure::Usage(format!(
+            "cannot write recordings to {}: {error}\nhelp: `--out DIR` chooses another folder",
+            shown.display()
+        ))
+    })?;
+    let choice = RecordChoice { status: args.status.clone(), path: args.path.clone(), all: args.all };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::io("cannot start threads"))?;
+    runtime.block_on(async {
+        let asked = interrupt::asked().map_err(Failure::io("cannot listen for signals"))?;
+        let origin = upstream.origin().ascii_serialization();
+        let mut recorder = Recorder::start(args.listen, &origin, provider)
+            .await
+            .map_err(|error| unbound(args.listen, error))?;
+        if !args.listen.ip().is_loopback() {
+            print::note(
+                "warning: anyone who can reach this address can use it: it is not a loopback address",
+            );
+        }
+        print::out(&started(&recorder, &upstream, provider, args, &shown))?;
+        let mut counts = RecordCounts::default();
+        tokio::pin!(asked);
+        let code = loop {
+            let exchange = tokio::select! {
+                biased;
+                signal = &mut asked => break match signal {
+                    StopSignal::Interrupt => EXIT_INTERRUPTED,
+                    StopSignal::Terminate => EXIT_OK,
+                },
+                exchange = recorder.next() => exchange,
+            };
+            let Some(exchange) = exchange else { break EXIT_OK };
+            counts.passed += 1;
+            let result = choice.takes(&exchange).then(|| {
+                let day = jiff::Timestamp::now().to_zoned(TimeZone::UTC).date();
+                store.save(&exchange, day)
+            });
+            let line = line(&exchange, result, &shown, &mut counts);
+            print::out(&line)?;
+            if args.limit.is_some_and(|limit| counts.files.len() >= limit.get()) {
+                break EXIT_OK;
+            }
+        };
+        let open = recorder.shutdown().await;
+        print::out(&ended(&counts, open, &shown))?;
+        Ok(if counts.unwritable > 0 { EXIT_BROKE } else { code })
+    })
+}
+
+fn upstream(text: &str) -> Result<Url, Failure> {
+    let usage = |what: &str| {
+        Failure::Usage(format!(
+            "`{text}` is not the URL of a provider: {what}\nhelp: write the base URL that clients use, for example \
+             `--upstream https://api.openai.com/v1`"
+        ))
+    };
+    let url = Url::parse(text).map_err(|error| usage(&error.to_string()))?;
+    match url {
+        _ if !matches!(url.scheme(), "http" | "https") => Err(usage("it begins with http:// or https://")),
+        _ if !url.has_host() => Err(usage("it has no host")),
+        _ if url.query().is_some() || !url.username().is_empty() => {
+            Err(usage("keys and parameters belong in the requests of the client"))
+        }
+        url => Ok(url),
+    }
+}
+
+fn unknown_provider(upstream: &Url) -> Failure {
+    let host = upstream.host_str().unwrap_or_default();
+    Failure::Usage(format!(
+        "no provider is known at {host}\nhelp: say whose API it is with `--provider NAME`; a server with OpenAI's API is \
+         `--provider openai`. Possible values: {}",
+        Provider::NAMES.join(", ")
+    ))
+}
+
+/// The first line contains only the address, for programs that start this one.
+fn started(
+    recorder: &Recorder,
+    upstream: &Url,
+    provider: Provider,
+    args: &RecordArgs,
+    folder: &Path,
+) -> String {
+    let address = recorder.address();
+    let path = upstream.path().trim_end_matches('/');
+    let what = match (&args.status, args.all) {
+        (Some(set), _) => format!("exchanges with status {set}"),
+        (None, true) => "every exchange".to_owned(),
+        (None, false) => "exchanges that fail".to_owned(),
+    };
+    format!(
+        "listening on http://{address}\n\n\
+         use http://{address}{path} as the base URL of a client or a gateway, in place of {}\n\
+         recording {what} with {provider} to {}; Ctrl-C ends it\n\n",
+        upstream.as_str().trim_end_matches('/'),
+        folder.display()
+    )
+}
+
+/// The line about an exchange: `429 POST /v1/chat/completions  1.2 s  recorded: FILE`.
+fn line(
+    exchange: &PassedExchange,
+    result: Option<Result<SavedRecording, NotRecorded>>,
+    folder: &Path,
+    counts: &mut RecordCounts,
+) -> String {
+    let name = |path: &Path| folder.join(path.file_name().unwrap_or_default()).display().to_string();
+    let became = match result {
+        None => "passed".to_owned(),
+        Some(Ok(SavedRecording::New(path))) => {
+            let name = name(&path);
+            counts.files.push(path);
+            format!("recorded: {name}")
+        }
+        Some(Ok(SavedRecording::Same(path))) => format!("like {}", name(&path)),
+        Some(Err(NotRecorded::Unwritable { name, source })) => {
+            counts.unwritable += 1;
+            // The library adds the path of its temporary file.
+            let cause = source.to_string();
+            let cause = cause.split(" at path ").next().unwrap_or_default();
+            format!("not recorded: cannot write {}: {cause}", folder.join(name).display())
+        }
+        Some(Err(error)) => format!("not recorded: {error}"),
+    };
+    let end = match &exchange.end {
+        PassedEnd::Complete => "",
+        PassedEnd::Refused => " (connection refused)",
+        PassedEnd::Reset => " (reset)",
+        PassedEnd::Closed => " (closed too early)",
+        PassedEnd::ClientLeft => " (the client left)",
+        PassedEnd::NotRepeatable(_) => " (no complete response)",
+    };
+    let status = exchange.status().map_or("---".to_owned(), |status| status.to_string());
+    let PassedExchange { method, path, first, .. } = exchange;
+    format!("{status} {method} {path}{end}  {:.1} s  {became}\n", first.as_secs_f64())
+}
+
+/// The last lines: what there is now, and what to do with it.
+fn ended(counts: &RecordCounts, open: usize, folder: &Path) -> String {
+    let mut text = format!(
+        "\n{} passed, {} recorded\n",
+        plural(counts.passed, "exchange"),
+        plural(counts.files.len(), "scenario")
+    );
+    if open > 0 {
+        text.push_str(&format!("{} had not ended and left no file\n", plural(open, "exchange")));
+    }
+    if !counts.files.is_empty() {
+        let folder = folder.display().to_string();
+        text.push_str(&format!(
+            "read them before you commit them, then play them:\n  {}\n  {}\n",
+            shell::command(&["upfault", "check", &folder]),
+            shell::command(&["upfault", "run", &folder, "--proxy", "litellm"]),
+        ));
+    }
+    text
+}
