@@ -70,6 +70,8 @@ mod snapshots;
 mod stage;
 #[path = "cli/stopping.rs"]
 mod stopping;
+#[path = "cli/watching.rs"]
+mod watching;
 #[path = "architecture/wording.rs"]
 mod wording;
 #[path = "cli/words.rs"]

@@ -164,7 +164,7 @@ impl MockServer {
     /// If the text is invalid, too many mocks are armed, or a port cannot be bound.
     pub fn arm(&self, text: &str) -> Result<Mock, ArmError> {
         let mocks = Arc::clone(self.0.mocks());
-        let armed = mocks.arm(&load_arm(text, &mocks.library)?).map_err(|error| match error {
+        let armed = mocks.arm(&load_arm(text, &mocks.library())?, text).map_err(|error| match error {
             NotArmed::Full(_) => ArmError::Full,
             NotArmed::System(error) => ArmError::Io(error),
         })?;

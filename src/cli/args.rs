@@ -184,6 +184,9 @@ pub(crate) struct ServeArgs {
     /// Host name under which clients may reach the control API, for example the name of a container; repeatable
     #[arg(long, value_name = "NAME")]
     pub allow_host: Vec<HostName>,
+    /// Load the files again whenever one changes: what clients arm by name and the mocks of `--arm` follow
+    #[arg(long)]
+    pub watch: bool,
     /// Arm a mock at http://ADDRESS/NAME as long as the server runs; FILE has the form of a request to `POST
     /// /_upfault/arm`; repeatable
     #[arg(long, value_name = "NAME=FILE")]

@@ -203,6 +203,7 @@ impl<'a> SideRunner<'a> {
             policy: self.options.policy.clone(),
             snapshots: None,
             rerun_failed: None,
+            watch: false,
             quick: false,
             fail_fast: Some(0),
             output: OutputArgs::default(),

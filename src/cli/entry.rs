@@ -13,7 +13,7 @@ use super::{
     failure::Failure,
     gateway, init, list, matrix, merge, new, print, proxy, record, repro,
     rerun_failed::with_stored_options,
-    review, run, schema, selftest, serve, show,
+    review, run, schema, selftest, serve, show, watch_run,
 };
 use crate::report::{EXIT_OK, EXIT_USAGE};
 
@@ -60,11 +60,12 @@ fn code() -> u8 {
 
 fn dispatch(context: &CliContext, command: CliCommand) -> Result<u8, Failure> {
     match command {
+        CliCommand::Run(args) if args.watch => watch_run::watch(context, &args),
         CliCommand::Run(args) => run::run(context, args),
         CliCommand::Adopt(args) => adopt::adopt(context, &args),
         CliCommand::Serve(args) => serve::serve(context, &args),
-        CliCommand::Selftest(args) => selftest::selftest(context, &args),
         CliCommand::Record(args) => record::record(context, &args),
+        CliCommand::Selftest(args) => selftest::selftest(context, &args),
         CliCommand::Check(args) => check::check(context, &args),
         CliCommand::List(args) => list::list(context, &args),
         CliCommand::Merge(args) => merge::merge(context, &args),

@@ -93,6 +93,9 @@ pub(crate) struct RunArgs {
     /// Run only the cases of a report that failed, have changed, were broken or inconclusive, with the options of that run
     #[arg(long, value_name = "REPORT", conflicts_with = "paths")]
     pub rerun_failed: Option<PathBuf>,
+    /// Run again whenever a file changes: the cases of changed scenarios, or all cases after another change
+    #[arg(long, conflicts_with_all = ["rerun_failed", "accept"])]
+    pub watch: bool,
     /// Stop after N failing cases; 0 runs every case [default: 0; without N: 1]
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "1", value_name = "N")]
     pub fail_fast: Option<usize>,

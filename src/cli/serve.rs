@@ -3,27 +3,21 @@
 use std::io;
 
 use super::{
-    args::{ArmFrom, PathArgs, ServeArgs},
+    args::ServeArgs,
+    armed_files::ArmedFiles,
     context::CliContext,
     failure::Failure,
     interrupt::{self, StopSignal},
-    print, select,
-    settings::Settings,
+    print, serve_library, watch_serve,
 };
 use crate::{
     report::{EXIT_INTERRUPTED, EXIT_OK},
-    scenario::load_arm_file,
-    serve::{ArmedMock, NotArmed, Server},
-    upstream::OwnPorts,
+    serve::{ArmedMock, Server},
 };
 
 /// Serves the mocks until a signal stops it.
 pub(super) fn serve(context: &CliContext, args: &ServeArgs) -> Result<u8, Failure> {
-    // Named scenarios are added to the bundled ones.
-    let named = PathArgs { paths: args.paths.clone() };
-    let settings = Settings::read(context)?;
-    let named = (!args.paths.is_empty()).then(|| select::library(context, &settings, &named)).transpose()?;
-    let library = select::library(context, &settings, &PathArgs::default())?.with(named.unwrap_or_default());
+    let library = serve_library::library(context, args)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -33,7 +27,9 @@ pub(super) fn serve(context: &CliContext, args: &ServeArgs) -> Result<u8, Failur
         let server = Server::start(args.listen, library, args.allow_host.clone())
             .await
             .map_err(|error| unbound(args.listen, error))?;
-        let armed = arm(context, args, &server)?;
+        let watch = args.watch.then(|| watch_serve::start(context, args)).transpose()?;
+        let mut files = ArmedFiles::default();
+        let armed = files.arm(context, args, &server)?;
         if !args.listen.ip().is_loopback() {
             print::note(
                 "warning: anyone who can reach this address can arm mocks: it is not a loopback address\n\
@@ -42,42 +38,22 @@ pub(super) fn serve(context: &CliContext, args: &ServeArgs) -> Result<u8, Failur
             );
         }
         print::out(&started(&server, &armed))?;
-        let asked = asked.await;
+        let watching = async {
+            match watch {
+                Some(watch) => watch_serve::keep(context, args, &server, files, watch).await,
+                None => std::future::pending().await,
+            }
+        };
+        let asked = tokio::select! {
+            asked = asked => asked,
+            never = watching => match never {},
+        };
         server.shutdown().await;
         Ok(match asked {
             StopSignal::Interrupt => EXIT_INTERRUPTED,
             StopSignal::Terminate => EXIT_OK,
         })
     })
-}
-
-/// Arms the mocks that the arguments name.
-fn arm(context: &CliContext, args: &ServeArgs, server: &Server) -> Result<Vec<ArmedMock>, Failure> {
-    // With a port that the user chose, all other ports follow from it.
-    let mut ports = match args.listen.port() {
-        0 => OwnPorts::Free,
-        port => OwnPorts::After(port),
-    };
-    let one = |ArmFrom { name, file }: &ArmFrom| {
-        let shown = file.display().to_string();
-        let text = std::fs::read_to_string(context.place(file)).map_err(|error| {
-            Failure::Usage(format!(
-                "cannot read {shown}: {error}\nhelp: it describes the mock as a request to `POST /_upfault/arm` does, for \
-                 example {{\"provider\": \"openai\", \"upstream\": [{{\"error\": \"rate_limit\"}}]}}"
-            ))
-        })?;
-        let mocks = server.mocks();
-        let wanted =
-            load_arm_file(&shown, &text, &mocks.library).map_err(|errors| Failure::Load(errors.into()))?;
-        mocks.arm_named(name, &wanted, &mut ports).map_err(|error| match error {
-            NotArmed::System(error) => Failure::Usage(format!(
-                "cannot arm the mock `{name}`: {error}\nhelp: each name can be used once; a deployment that needs its own \
-                 port gets the next one after that of `--listen`"
-            )),
-            NotArmed::Full(_) => Failure::Usage("too many mocks are armed".to_owned()),
-        })
-    };
-    args.arm.iter().map(one).collect()
 }
 
 /// The first line contains only the address, for programs that start this one.

@@ -8,7 +8,7 @@ use super::{evidence::IncidentEvidence, seen_error::SeenError};
 use crate::{
     dialect,
     observation::Identity,
-    provider::{self, MessageBody, RequestedCall},
+    provider::{self, MessageBody, RequestedCall, profile},
     scenario::{Api, ErrorName, Provider},
 };
 

@@ -132,6 +132,22 @@ pub(crate) struct ArmRequest {
     pub ttl: Duration,
 }
 
+impl ArmRequest {
+    /// Whether a mock of the other request does the same.
+    pub(crate) fn serves_the_same(&self, other: &Self) -> bool {
+        let Self { combination, deployments, transport, account, ttl: _ } = self;
+        *combination == other.combination
+            && *deployments == other.deployments
+            && *transport == other.transport
+            && *account == other.account
+    }
+
+    /// Whether a deployment cannot have the same address as those of other mocks.
+    pub(crate) fn needs_own_port(&self) -> bool {
+        self.transport != Transport::Plain || self.deployments.values().flatten().any(Turn::needs_own_address)
+    }
+}
+
 /// Parses and validates a request to arm a mock; looks a scenario id up in `library`.
 ///
 /// # Errors

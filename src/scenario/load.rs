@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use super::{
@@ -163,8 +163,7 @@ struct Found {
 /// Loads one scenario from its text; `id` and `file` are used only as names.
 pub fn load_text(id: &str, file: &str, text: &str) -> Result<Scenario, LoadErrors> {
     let source: Arc<str> = text.into();
-    let parsed = parse(file, &source)?;
-    validate(id, file, &source, parsed).map_err(LoadErrors)
+    read(id, file, &source).map_err(LoadErrors)
 }
 
 /// Loads the scenarios at `paths`, or all scenarios if `paths` is empty.
@@ -210,21 +209,34 @@ fn read_all(found: BTreeMap<String, Found>) -> Result<Library, LoadError> {
             errors.push(broken);
             continue;
         }
-        match parse(&file, &text)
-            .map_err(|errors: LoadErrors| errors.0)
-            .and_then(|parsed| validate(&id, &file, &text, parsed))
-        {
+        match if on_disk { read(&id, &file, &text).map(Arc::new) } else { read_bundled(&id, &file, &text) } {
             Ok(scenario) => {
                 if on_disk && bundled_text(&id).is_some_and(|bundled| *bundled != *text) {
                     library.replacing.insert(id.clone());
                 }
-                library.scenarios.push(Arc::new(scenario));
+                library.scenarios.push(scenario);
                 library.texts.insert(id, text);
             }
             Err(mut more) => errors.append(&mut more),
         }
     }
     if errors.is_empty() { Ok(library) } else { Err(LoadErrors(errors).into()) }
+}
+
+fn read(id: &str, file: &str, text: &Arc<str>) -> Result<Scenario, Vec<Diagnostic>> {
+    parse(file, text).map_err(|errors| errors.0).and_then(|parsed| validate(id, file, text, parsed))
+}
+
+/// Reads a bundled scenario once per process: a command that watches files loads all scenarios after each change.
+fn read_bundled(id: &str, file: &str, text: &Arc<str>) -> Result<Arc<Scenario>, Vec<Diagnostic>> {
+    static KNOWN: Mutex<BTreeMap<String, Arc<Scenario>>> = Mutex::new(BTreeMap::new());
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(scenario) = known().get(id) {
+        return Ok(scenario.clone());
+    }
+    let scenario = Arc::new(read(id, file, text)?);
+    known().insert(id.to_owned(), scenario.clone());
+    Ok(scenario)
 }
 
 fn collect_all(root: &Path, found: &mut BTreeMap<String, Found>) -> Result<(), LoadError> {

@@ -8,7 +8,7 @@ use std::{
     net::SocketAddr,
     str::FromStr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     observation::{Attempt, Identity, Stray},
-    scenario::{ArmRequest, Library, Provider},
+    scenario::{ArmRequest, Library, Provider, load_arm},
     upstream::{Armed, ArmedCase, OwnPorts, Upstream},
 };
 
@@ -60,7 +60,8 @@ impl fmt::Display for MockName {
 
 /// The mock server with everything that is armed on it.
 pub(crate) struct ArmedMocks {
-    pub(crate) library: Library,
+    /// The scenarios that clients can arm by name.
+    library: RwLock<Arc<Library>>,
     pub(super) access: AllowedHosts,
     upstream: Upstream,
     /// Never read. The catalogue is armed for as long as this value exists.
@@ -72,6 +73,9 @@ pub(crate) struct ArmedMocks {
 /// An armed mock until its time is over.
 struct Lease {
     case: ArmedCase,
+    wanted: ArmRequest,
+    /// The request that armed it, if it came from a client: it can name a scenario.
+    request: Option<String>,
     expires: Instant,
     expiry: AbortHandle,
 }
@@ -125,7 +129,7 @@ impl ArmedMocks {
         access: AllowedHosts,
     ) -> Self {
         Self {
-            library,
+            library: RwLock::new(Arc::new(library)),
             access,
             upstream,
             _catalogue: catalogue,
@@ -138,8 +142,48 @@ impl ArmedMocks {
         self.upstream.address()
     }
 
-    /// Arms a mock under a new id, and disarms it when its time is over.
-    pub(crate) fn arm(self: &Arc<Self>, wanted: &ArmRequest) -> Result<ArmedMock, NotArmed> {
+    /// The scenarios that clients can arm by name.
+    pub(crate) fn library(&self) -> Arc<Library> {
+        self.library.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces the scenarios that clients can arm by name. A mock that a client has armed with such a name plays the new
+    /// turns from then on, from the first one, at the same URLs and with an empty ledger. Returns the number of those mocks.
+    ///
+    /// A mock that has its own port, or would get one, stays as it is: its URL would change.
+    pub(crate) fn replace_library(self: &Arc<Self>, library: Library) -> usize {
+        let mut armed = locked(&self.armed);
+        let now = Instant::now();
+        let changed: Vec<(String, ArmRequest, Instant, String)> = armed
+            .iter()
+            .filter(|(_, lease)| lease.expires > now)
+            .filter_map(|(id, lease)| {
+                let request = lease.request.as_ref()?;
+                let wanted = load_arm(request, &library).ok()?;
+                let same = wanted.serves_the_same(&lease.wanted);
+                let moves = wanted.needs_own_port() || lease.wanted.needs_own_port();
+                (!same && !moves).then(|| (id.clone(), wanted, lease.expires, request.clone()))
+            })
+            .collect();
+        let count = changed.len();
+        for (token, wanted, expires, request) in changed {
+            armed.remove(&token);
+            // Without a port of its own, nothing can fail.
+            let _ = self.lease(
+                &mut armed,
+                Identity { token },
+                &wanted,
+                expires,
+                &mut OwnPorts::Free,
+                Some(request),
+            );
+        }
+        *self.library.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(library);
+        count
+    }
+
+    /// Arms a mock under a new id, and disarms it when its time is over. `request` is the text of the client's request.
+    pub(crate) fn arm(self: &Arc<Self>, wanted: &ArmRequest, request: &str) -> Result<ArmedMock, NotArmed> {
         // The lock is held until the lease is stored; otherwise a very short timer could fire before that,
         // and the lease would never end.
         let mut armed = locked(&self.armed);
@@ -151,7 +195,8 @@ impl ArmedMocks {
             return Err(NotArmed::Full(next - now));
         }
         let identity = Identity { token: self.ids.next() };
-        self.lease(&mut armed, identity, wanted, now + wanted.ttl, &mut OwnPorts::Free)
+        let request = Some(request.to_owned());
+        self.lease(&mut armed, identity, wanted, now + wanted.ttl, &mut OwnPorts::Free, request)
     }
 
     /// Arms a mock under a name that the owner of the server chose, for as long as the server runs. `ports` provides
@@ -163,7 +208,7 @@ impl ArmedMocks {
         ports: &mut OwnPorts,
     ) -> Result<ArmedMock, NotArmed> {
         let identity = Identity { token: name.to_string() };
-        self.lease(&mut locked(&self.armed), identity, wanted, Instant::now() + LIFETIME, ports)
+        self.lease(&mut locked(&self.armed), identity, wanted, Instant::now() + LIFETIME, ports, None)
     }
 
     fn lease(
@@ -173,6 +218,7 @@ impl ArmedMocks {
         wanted: &ArmRequest,
         expires: Instant,
         ports: &mut OwnPorts,
+        request: Option<String>,
     ) -> Result<ArmedMock, NotArmed> {
         let id = identity.token.clone();
         let wants = Armed {
@@ -196,7 +242,7 @@ impl ArmedMocks {
             })
             .collect();
         let expiry = tokio::spawn(expire(Arc::downgrade(self), id.clone(), expires)).abort_handle();
-        armed.insert(id.clone(), Lease { case, expires, expiry });
+        armed.insert(id.clone(), Lease { case, wanted: wanted.clone(), request, expires, expiry });
         Ok(ArmedMock { id, deployments })
     }
 

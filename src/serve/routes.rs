@@ -135,7 +135,7 @@ async fn arm(
 ) -> ApiResult {
     let text = std::str::from_utf8(&body)
         .map_err(|_| Refused::new(StatusCode::BAD_REQUEST, "the body is not UTF-8", "send JSON in UTF-8"))?;
-    let wanted = load_arm(text, &mocks.library)?;
+    let wanted = load_arm(text, &mocks.library())?;
     let deployments = wanted.deployments.len();
     if deployments > MAX_DEPLOYMENTS {
         return Err(Refused::new(
@@ -144,7 +144,7 @@ async fn arm(
             "arm several mocks: each has its own base URL and ledger",
         ));
     }
-    let granted = mocks.arm(&wanted).map_err(refused)?;
+    let granted = mocks.arm(&wanted, text).map_err(refused)?;
     let expires = jiff::Timestamp::now() + wanted.ttl;
     Ok(json(StatusCode::CREATED, &armed(granted, expires, &host, mocks.address())))
 }

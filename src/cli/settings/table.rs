@@ -154,6 +154,7 @@ pub(super) const NOT_SETTINGS: [(&str, &str); 15] = [
     ("--accept", "it replaces the baseline, which must be a decision for one run"),
     ("--force", "it belongs to `--accept`"),
     ("--rerun-failed", "it names the report of one run"),
+    ("--watch", "a person decides for one session to watch"),
     ("--proxy-key", "a secret does not belong in a file that is committed"),
     ("--color", "it depends on the terminal of the person who looks at it"),
     ("--config", "it chooses the settings file"),

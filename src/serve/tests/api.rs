@@ -138,7 +138,7 @@ async fn an_armed_mock_ends_after_its_ttl_to_the_millisecond() {
             &json!({"provider": "openai", "upstream": upstream, "ttl": "90s"}).to_string(),
             &crate::scenario::Library::default(),
         );
-        server.mocks().arm(&wanted.unwrap()).unwrap()
+        server.mocks().arm(&wanted.unwrap(), "").unwrap()
     };
     let began = Instant::now();
     // The paused clock advances to the next timer when all tasks are idle: the end of the mock closes this
@@ -157,7 +157,7 @@ async fn an_armed_mock_ends_after_its_ttl_to_the_millisecond() {
         &json!({"provider": "openai", "upstream": [{"reply": "ok"}], "ttl": "1s"}).to_string(),
         &crate::scenario::Library::default(),
     );
-    let armed = server.mocks().arm(&wanted.unwrap()).unwrap();
+    let armed = server.mocks().arm(&wanted.unwrap(), "").unwrap();
     tokio::time::advance(Duration::from_millis(999)).await;
     assert!(server.mocks().ledger(&armed.id).is_some());
     tokio::time::advance(Duration::from_millis(1)).await;

@@ -14,7 +14,7 @@ async fn the_error_for_one_mock_too_many_contains_the_limit_and_a_next_step() {
     let server = start().await;
     let address = server.address();
     let wanted = crate::scenario::load_arm(ARM, &crate::scenario::Library::default()).unwrap();
-    let ids: Vec<String> = (0..MAX_ARMED).map(|_| server.mocks().arm(&wanted).unwrap().id).collect();
+    let ids: Vec<String> = (0..MAX_ARMED).map(|_| server.mocks().arm(&wanted, "").unwrap().id).collect();
     assert_eq!(ask(address, "GET", "/_upfault/health", "").await.json()["armed"], MAX_ARMED);
     let refused = ask(address, "POST", "/_upfault/arm", ARM).await;
     assert_eq!(refused.status, 429);
@@ -31,12 +31,12 @@ async fn an_expired_mock_no_longer_counts() {
     let server = start().await;
     let wanted = crate::scenario::load_arm(ARM, &crate::scenario::Library::default()).unwrap();
     for _ in 0..MAX_ARMED {
-        assert!(server.mocks().arm(&wanted).is_ok());
+        assert!(server.mocks().arm(&wanted, "").is_ok());
     }
     tokio::time::advance(Duration::from_secs(59)).await;
-    assert!(server.mocks().arm(&wanted).is_err());
+    assert!(server.mocks().arm(&wanted, "").is_err());
     tokio::time::advance(Duration::from_secs(1)).await;
-    assert!(server.mocks().arm(&wanted).is_ok());
+    assert!(server.mocks().arm(&wanted, "").is_ok());
     assert_eq!(server.mocks().count(), 1);
 }
 

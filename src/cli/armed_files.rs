@@ -1,0 +1,135 @@
+//! The mocks of `upfault serve --arm`: files, and what is armed by them.
+
+use std::{io, time::Duration};
+
+use super::{
+    args::{ArmFrom, ServeArgs},
+    context::CliContext,
+    failure::Failure,
+};
+use crate::{
+    scenario::{ArmRequest, LoadError, load_arm_file},
+    serve::{ArmedMock, MockName, NotArmed, Server},
+    upstream::OwnPorts,
+};
+
+/// How long a port of the old mock may take until it is free for the new one.
+const PORT_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The mocks that are armed by files, in the order of the arguments.
+#[derive(Debug, Default)]
+pub(super) struct ArmedFiles(Vec<ArmedFile>);
+
+#[derive(Debug)]
+struct ArmedFile {
+    from: ArmFrom,
+    wanted: ArmRequest,
+    /// Where the search for its own ports begins.
+    ports: OwnPorts,
+}
+
+impl ArmedFiles {
+    /// Arms the mock of every file.
+    ///
+    /// # Errors
+    ///
+    /// If a file does not load, or its mock cannot be armed.
+    pub(super) fn arm(
+        &mut self,
+        context: &CliContext,
+        args: &ServeArgs,
+        server: &Server,
+    ) -> Result<Vec<ArmedMock>, Failure> {
+        // With a port that the user chose, all other ports follow from it.
+        let mut ports = match args.listen.port() {
+            0 => OwnPorts::Free,
+            port => OwnPorts::After(port),
+        };
+        let mut armed = Vec::new();
+        for from in &args.arm {
+            let wanted = read(context, from, server)?;
+            let begin = ports;
+            let mock = server.mocks().arm_named(&from.name, &wanted, &mut ports);
+            armed.push(mock.map_err(|error| refused(&from.name, error))?);
+            self.0.push(ArmedFile { from: from.clone(), wanted, ports: begin });
+        }
+        Ok(armed)
+    }
+
+    /// Reads the files again, and arms again those mocks that changed. Returns their names. If a file does not load, nothing
+    /// is armed again.
+    ///
+    /// # Errors
+    ///
+    /// If a file does not load. If a mock cannot be armed, the old one is armed again.
+    pub(super) async fn reload(
+        &mut self,
+        context: &CliContext,
+        server: &Server,
+    ) -> Result<Vec<String>, Failure> {
+        let read = |file: &ArmedFile| read(context, &file.from, server);
+        let wanted: Vec<ArmRequest> = self.0.iter().map(read).collect::<Result<_, _>>()?;
+        let mut changed = Vec::new();
+        for (file, wanted) in self.0.iter_mut().zip(wanted) {
+            if wanted.serves_the_same(&file.wanted) {
+                continue;
+            }
+            let name = &file.from.name;
+            server.mocks().disarm(&name.to_string());
+            if let Err(error) = arm_when_free(server, name, &wanted, file.ports).await {
+                let _ = arm_when_free(server, name, &file.wanted, file.ports).await;
+                return Err(refused(name, error));
+            }
+            file.wanted = wanted;
+            changed.push(name.to_string());
+        }
+        Ok(changed)
+    }
+}
+
+/// Arms a mock as soon as the ports of its predecessor are free.
+async fn arm_when_free(
+    server: &Server,
+    name: &MockName,
+    wanted: &ArmRequest,
+    ports: OwnPorts,
+) -> Result<ArmedMock, NotArmed> {
+    let late = tokio::time::Instant::now() + PORT_PATIENCE;
+    loop {
+        let mut ports = ports;
+        match server.mocks().arm_named(name, wanted, &mut ports) {
+            Err(NotArmed::System(error))
+                if error.kind() == io::ErrorKind::AddrInUse && tokio::time::Instant::now() < late =>
+            {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            armed => return armed,
+        }
+    }
+}
+
+fn read(
+    context: &CliContext,
+    ArmFrom { file, .. }: &ArmFrom,
+    server: &Server,
+) -> Result<ArmRequest, Failure> {
+    let shown = file.display().to_string();
+    let text = std::fs::read_to_string(context.place(file)).map_err(|error| {
+        Failure::Usage(format!(
+            "cannot read {shown}: {error}\nhelp: it describes the mock as a request to `POST /_upfault/arm` does, for \
+             example {{\"provider\": \"openai\", \"upstream\": [{{\"error\": \"rate_limit\"}}]}}"
+        ))
+    })?;
+    let library = server.mocks().library();
+    load_arm_file(&shown, &text, &library).map_err(|errors| Failure::Load(LoadError::from(errors)))
+}
+
+fn refused(name: &MockName, error: NotArmed) -> Failure {
+    match error {
+        NotArmed::System(error) => Failure::Usage(format!(
+            "cannot arm the mock `{name}`: {error}\nhelp: each name can be used once; a deployment that needs its own port \
+             gets the next one after that of `--listen`"
+        )),
+        NotArmed::Full(_) => Failure::Usage("too many mocks are armed".to_owned()),
+    }
+}

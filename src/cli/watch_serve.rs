@@ -1,0 +1,67 @@
+//! `upfault serve --watch`: loads the files again when one changes.
+
+use std::convert::Infallible;
+
+use super::{
+    args::ServeArgs, armed_files::ArmedFiles, context::CliContext, failure::Failure, print, serve_library,
+    settings::Settings, watch::ProjectWatch,
+};
+use crate::{report::plural, serve::Server};
+
+/// Watches what `serve` reads.
+///
+/// # Errors
+///
+/// If the system cannot watch files.
+pub(super) fn start(context: &CliContext, args: &ServeArgs) -> Result<ProjectWatch, Failure> {
+    let settings = Settings::read(context)?;
+    let files = args.arm.iter().map(|from| &from.file);
+    let named = args.paths.iter().chain(files).map(|path| context.place(path));
+    ProjectWatch::start(context, &settings, named.filter(|path| path.exists()))
+}
+
+/// Loads the files after each change. What does not load is reported, and the last good state keeps serving.
+pub(super) async fn keep(
+    context: &CliContext,
+    args: &ServeArgs,
+    server: &Server,
+    mut files: ArmedFiles,
+    mut watch: ProjectWatch,
+) -> Infallible {
+    loop {
+        watch.changed().await;
+        // Folders that did not exist before are watched from now on.
+        if let Ok(next) = start(context, args) {
+            watch = next;
+        }
+        match reload(context, args, server, &mut files).await {
+            Ok(line) => print::note(&line),
+            Err(failure) => {
+                print::note(&format!(
+                    "{}\nnote: the files have changed and do not load: what was loaded before keeps serving",
+                    failure.render(context.color_err)
+                ));
+            }
+        }
+    }
+}
+
+async fn reload(
+    context: &CliContext,
+    args: &ServeArgs,
+    server: &Server,
+    files: &mut ArmedFiles,
+) -> Result<String, Failure> {
+    let library = serve_library::library(context, args)?;
+    let scenarios = plural(library.scenarios.len(), "scenario");
+    let followed = server.mocks().replace_library(library);
+    let changed = files.reload(context, server).await?;
+    let mut line = format!("reloaded: {scenarios}");
+    if !changed.is_empty() {
+        line.push_str(&format!("; armed again: {}", changed.join(", ")));
+    }
+    if followed > 0 {
+        line.push_str(&format!("; {} of clients changed", plural(followed, "mock")));
+    }
+    Ok(line)
+}
