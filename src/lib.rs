@@ -23,6 +23,7 @@
 #![warn(unreachable_pub)]
 
 // In reading order: each module may use those above it and none below it (`tests/architecture.rs` has the table).
+mod platform; // what differs between operating systems
 mod bundled; // the files inside the binary
 mod shell; // words of a POSIX shell
 mod spool; // values in a temporary file

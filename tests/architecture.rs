@@ -5,6 +5,8 @@
 
 #[path = "architecture/circles.rs"]
 mod circles;
+#[path = "architecture/seams.rs"]
+mod seams;
 #[path = "architecture/source.rs"]
 mod source;
 #[path = "architecture/wording.rs"]
@@ -20,7 +22,8 @@ use std::{
 use source::{Token, paths, tokens};
 
 /// The modules in reading order. Each may use the ones before it and none after it.
-const ORDER: [&str; 28] = [
+const ORDER: [&str; 30] = [
+    "platform",
     "bundled",
     "shell",
     "spool",
@@ -329,6 +332,15 @@ fn pure_modules_use_no_sockets() {
 }
 
 #[test]
+fn only_the_module_platform_uses_apis_of_a_single_operating_system() {
+    let problems: Vec<String> = files(&["src"]).iter().flat_map(seams::outside).collect();
+    assert_none(
+        &problems,
+        "add a function to a file of src/platform that names what differs, with a way for every operating system",
+    );
+}
+
+#[test]
 fn files_stay_small() {
     let mut problems = Vec::new();
     for file in files(&["src"]) {
@@ -444,12 +456,15 @@ fn nothing_is_left_unfinished() {
 }
 
 /// The files and folders whose wording is checked.
-const READ: [&str; 18] = [
+const READ: [&str; 23] = [
     ".ci",
+    ".github",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "Cargo.toml",
+    "Dockerfile",
     "README.md",
+    "action.yml",
     "benches",
     "build.rs",
     "clippy.toml",
@@ -457,7 +472,9 @@ const READ: [&str; 18] = [
     "docs",
     "examples",
     "justfile",
+    "packaging",
     "proxies",
+    "pyproject.toml",
     "scenarios",
     "schema",
     "snapshots",
@@ -637,6 +654,25 @@ fn after() { super::super::report::y() }
         let lines: Vec<String> = sockets(&File::new("src/wire/sse.rs", text));
         assert_eq!(lines.len(), 4, "{lines:#?}");
         assert_eq!(sockets(&File::new("src/client/driver.rs", text)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn planted_apis_of_an_operating_system_are_found() {
+        let text = "use std::{io, os::unix::fs::PermissionsExt};\n#[cfg(unix)]\nfn f() { nix::unistd::getpid(); }\n\
+                    // \"/proc/self\" std::os::x::y\nfn g() { read(\"/proc/self/stat\"); if cfg!(not(target_os = \"linux\")) {} }\n\
+                    #[cfg(all(feature = \"x\", debug_assertions))]\nuse tokio::signal::ctrl_c;\n\
+                    #[cfg(test)]\nmod tests {\n    #[cfg(unix)]\n    use std::os::unix::fs::symlink;\n}\n";
+        assert_eq!(
+            seams::outside(&File::new("src/proxy/x.rs", text)),
+            [
+                "src/proxy/x.rs:1: `std::os::unix::fs::PermissionsExt`",
+                "src/proxy/x.rs:2: `cfg` with `unix`",
+                "src/proxy/x.rs:3: `nix::unistd::getpid`",
+                "src/proxy/x.rs:5: \"/proc…\"",
+                "src/proxy/x.rs:5: `cfg` with `target_os`",
+            ]
+        );
+        assert!(seams::outside(&File::new("src/platform/x.rs", text)).is_empty());
     }
 
     #[test]

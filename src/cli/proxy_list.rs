@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::{context::CliContext, failure::Failure, print, word_list, word_table};
 use crate::{
     builtin::{Defect, HonestVariant},
+    platform::OperatingSystem,
     proxy::Definition,
     report::{EXIT_OK, plural},
 };
@@ -48,8 +49,10 @@ struct ListedProxy {
 }
 
 /// Whether it can run on this machine.
-fn state(context: &CliContext, definition: &Definition) -> String {
-    if let Some(program) = definition.missing_program() {
+pub(super) fn state(context: &CliContext, definition: &Definition) -> String {
+    if let Some(reason) = definition.unusable_on(OperatingSystem::HERE) {
+        format!("cannot run here: {reason}")
+    } else if let Some(program) = definition.missing_program() {
         format!("cannot run here: {program} is not on the PATH ({})", definition.needs[program])
     } else if !definition.needs_installation() {
         "can run here".to_owned()

@@ -8,11 +8,12 @@ use std::{
 use super::{
     context::CliContext,
     failure::Failure,
-    interrupt, print,
+    print,
     repro_script::{self, NAME, ReproPlaces},
 };
 use crate::{
     event::CaseReport,
+    platform::stop_signal,
     proxy::{Definition, Launch},
     runner,
     scenario::{Case, Library, load_arm_file},
@@ -30,7 +31,7 @@ pub(super) async fn keep(
     definition: &Definition,
     folder: &Path,
 ) -> Result<(), Failure> {
-    let asked = interrupt::asked().map_err(Failure::io("cannot listen for signals"))?;
+    let asked = stop_signal().map_err(Failure::io("cannot listen for signals"))?;
     let text = repro_script::mock(case, report).map_err(|reason| {
         Failure::Usage(format!("a mock cannot repeat {}: {reason}\nhelp: omit `--keep`", case.id))
     })?;

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use super::{args::SelftestArgs, context::CliContext, failure::Failure, print, report_to::ReportTo};
 use crate::{
+    platform::OperatingSystem,
     report::{EXIT_FINDINGS, EXIT_OK, ReportTarget, write_selftest},
     selftest::{exhibits, prove},
     snapshot::write_atomically,
+    upstream::unplayable_turn,
 };
 
 /// Verifies the faults and prints the results.
@@ -17,6 +19,13 @@ pub(super) fn selftest(context: &CliContext, args: &SelftestArgs) -> Result<u8, 
     };
     let paths: Vec<PathBuf> = args.report.iter().map(path).collect::<Result<_, _>>()?;
     let mut chosen = exhibits();
+    chosen.retain(|exhibit| {
+        let reason = unplayable_turn(&exhibit.turn, OperatingSystem::HERE);
+        if let Some(reason) = &reason {
+            print::note(&format!("skipped: {reason}"));
+        }
+        reason.is_none()
+    });
     if let Some(filter) = &args.filter {
         chosen.retain(|exhibit| exhibit.matches(filter));
         if chosen.is_empty() {

@@ -7,10 +7,10 @@ use super::{
     armed_files::ArmedFiles,
     context::CliContext,
     failure::Failure,
-    interrupt::{self, StopSignal},
     print, serve_library, watch_serve,
 };
 use crate::{
+    platform::{StopSignal, stop_signal},
     report::{EXIT_INTERRUPTED, EXIT_OK},
     serve::{ArmedMock, Server},
 };
@@ -23,7 +23,7 @@ pub(super) fn serve(context: &CliContext, args: &ServeArgs) -> Result<u8, Failur
         .build()
         .map_err(Failure::io("cannot start threads"))?;
     runtime.block_on(async {
-        let asked = interrupt::asked().map_err(Failure::io("cannot listen for signals"))?;
+        let asked = stop_signal().map_err(Failure::io("cannot listen for signals"))?;
         let server = Server::start(args.listen, library, args.allow_host.clone())
             .await
             .map_err(|error| unbound(args.listen, error))?;

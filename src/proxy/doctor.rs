@@ -4,7 +4,8 @@ use std::{fs, path::Path, time::Duration};
 
 use regex::Regex;
 
-use super::{ask, definition::Definition, process::which, template};
+use super::{ask, definition::Definition, template};
+use crate::platform::which;
 
 /// How long a program may take to print its version.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -64,6 +64,15 @@ pub enum ProxyError {
         /// The error of the operating system.
         source: io::Error,
     },
+    /// The proxy cannot be used on this operating system.
+    #[error(
+        "{reason}\n\
+         help: start the proxy yourself and pass its URL to `--proxy`, or use a system such as WSL on which it can run"
+    )]
+    NotOnThisSystem {
+        /// Why.
+        reason: String,
+    },
     /// A required program is not on the PATH.
     #[error("{proxy} needs the program `{program}`, which is not on the PATH\nhelp: {help}")]
     MissingProgram {

@@ -19,7 +19,7 @@ use super::{
     source::hex,
     template,
 };
-use crate::{lock::Lock, shell};
+use crate::{lock::Lock, platform::OperatingSystem, shell};
 
 /// Environment variables that install commands do not inherit, because they change what a package manager
 /// installs, or where. A proxy that is installed without compiled byte code starts slowly every time.
@@ -103,7 +103,7 @@ impl Definition {
     /// installation does not count as installed.
     ///
     /// # Errors
-    /// [`ProxyError::MissingProgram`], [`ProxyError::Install`] with the last lines of the output,
+    /// [`ProxyError::NotOnThisSystem`], [`ProxyError::MissingProgram`], [`ProxyError::Install`] with the last lines of the output,
     /// [`ProxyError::Locked`], [`ProxyError::CannotLock`], [`ProxyError::Io`].
     pub async fn install(
         &self,
@@ -111,6 +111,9 @@ impl Definition {
         progress: &(dyn Fn(String) + Sync),
     ) -> Result<Installed, ProxyError> {
         let dir = self.install_dir(cache)?;
+        if let Some(reason) = self.unusable_on(OperatingSystem::HERE) {
+            return Err(ProxyError::NotOnThisSystem { reason });
+        }
         let cache = std::path::absolute(cache).map_err(ProxyError::io("resolve the path", cache))?;
         fs::create_dir_all(cache.join("proxies")).map_err(ProxyError::io("create", cache.join("proxies")))?;
         let here = self.source.unpack(&cache)?;

@@ -21,7 +21,6 @@ mod extension;
 mod find;
 mod fit;
 mod fixed;
-mod guard;
 mod install;
 mod installation;
 mod instance;
@@ -44,6 +43,7 @@ mod standalone;
 mod template;
 mod text;
 mod variant;
+mod usable;
 
 pub(crate) use addressing::Addressing;
 pub(crate) use adoption::{AdoptOptions, AdoptedModel, Adoption};

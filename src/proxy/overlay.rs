@@ -1,7 +1,7 @@
 //! Settings that are merged over the configuration file of a proxy.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::error::ProxyError;
+use crate::platform::link_or_copy;
 
 /// The key in an overlay that means every element of a list.
 const EACH: &str = "*";
@@ -77,20 +78,10 @@ impl SettingsOverlay {
             if !is_named || link.symlink_metadata().is_ok() {
                 continue;
             }
-            symlink(&path, &link).map_err(ProxyError::io("create", link))?;
+            link_or_copy(&path, &link).map_err(ProxyError::io("create", link))?;
         }
         Ok(())
     }
-}
-
-#[cfg(unix)]
-fn symlink(to: &Path, link: &Path) -> io::Result<()> {
-    std::os::unix::fs::symlink(to, link)
-}
-
-#[cfg(not(unix))]
-fn symlink(to: &Path, link: &Path) -> io::Result<()> {
-    fs::copy(to, link).map(drop)
 }
 
 /// Collects the first part of every text that can be a path or the name of a module.

@@ -8,12 +8,14 @@ use std::{
 
 use socket2::{Domain, Socket, Type};
 
+use crate::platform::{HOLDS_PORTS, share_port};
+
 /// A free loopback port, reserved for the process that will listen on it.
 ///
 /// A proxy may need many seconds until it listens. Meanwhile the kernel could give a port that is only free
-/// to any other socket. On Linux a bound socket that does not listen reserves the port, and a listener that
-/// sets `SO_REUSEADDR`, as servers do, can still use it. For the rare server that does not set it, and on
-/// other systems, the port is not reserved, only free at the time of the check.
+/// to any other socket, so a bound socket that does not listen reserves it, if the system allows that
+/// ([`HOLDS_PORTS`]). For the rare server that does not set `SO_REUSEADDR`, and on other systems, the port is not
+/// reserved, only free at the time of the check.
 #[derive(Debug)]
 pub(super) struct Reserved {
     port: u16,
@@ -24,9 +26,9 @@ impl Reserved {
     /// Finds a free port and reserves it if `hold` is true and the system supports it.
     pub(super) fn new(hold: bool) -> io::Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        let hold = hold && cfg!(target_os = "linux");
+        let hold = hold && HOLDS_PORTS;
         if hold {
-            socket.set_reuse_address(true)?;
+            share_port(&socket)?;
         }
         socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
         let port = socket

@@ -5,18 +5,15 @@ use std::{
     ffi::OsString,
     fs::File,
     io,
-    path::{Path, PathBuf},
+    path::Path,
     process::{ExitStatus, Stdio},
     time::Duration,
 };
 
-use process_wrap::tokio::{ChildWrapper, CommandWrap, ProcessGroup};
+use process_wrap::tokio::{ChildWrapper, CommandWrap};
 use tokio::time::{Instant, sleep};
 
-use super::guard::Guard;
-
-/// The number of this signal on every Unix.
-const SIGTERM: i32 = 15;
+use crate::platform::{ProcessGroupGuard, ask_to_stop, in_own_group, kill_group, signal_of};
 
 /// The interval between two checks whether a process has ended.
 const POLL: Duration = Duration::from_millis(20);
@@ -38,7 +35,7 @@ pub(super) struct RunningProcess {
     child: Box<dyn ChildWrapper>,
     ended: Option<ExitStatus>,
     /// Dropped last, after the group has ended.
-    _guard: Option<Guard>,
+    _guard: Option<ProcessGroupGuard>,
 }
 
 impl RunningProcess {
@@ -59,9 +56,9 @@ impl RunningProcess {
                 .stdout(stdout)
                 .stderr(stderr);
         });
-        wrap.wrap(ProcessGroup::leader());
+        in_own_group(&mut wrap);
         let child = wrap.spawn()?;
-        let guard = child.id().and_then(Guard::over);
+        let guard = child.id().and_then(ProcessGroupGuard::over);
         Ok(Self { child, ended: None, _guard: guard })
     }
 
@@ -92,13 +89,13 @@ impl RunningProcess {
     /// Sends SIGTERM to the group, waits for at most `grace`, then sends SIGKILL to the processes that are
     /// left.
     pub(super) async fn stop(mut self, grace: Duration) {
-        if self.ended().is_none() && self.child.signal(SIGTERM).is_ok() {
+        if self.ended().is_none() && ask_to_stop(&*self.child) {
             let _ = tokio::time::timeout(grace, self.wait()).await;
         }
         // Repeat until the group is empty. A zombie whose parent does not reap it keeps the group alive, so
         // there is a time limit.
         let deadline = Instant::now() + Duration::from_secs(1);
-        while self.child.start_kill().is_ok() && Instant::now() < deadline {
+        while kill_group(&mut *self.child) && Instant::now() < deadline {
             self.ended();
             sleep(POLL).await;
         }
@@ -115,32 +112,11 @@ impl Drop for RunningProcess {
 
 /// Describes how a process ended: `exited with code 1`, `was killed by signal 9`.
 pub(super) fn how(status: ExitStatus) -> String {
-    #[cfg(unix)]
-    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+    if let Some(signal) = signal_of(status) {
         return format!("was killed by signal {signal}");
     }
     match status.code() {
         Some(code) => format!("exited with code {code}"),
         None => "ended".to_owned(),
     }
-}
-
-/// Returns the path of a program, found as a shell finds it.
-pub(super) fn which(program: &str) -> Option<PathBuf> {
-    if program.contains('/') {
-        return Some(PathBuf::from(program)).filter(|path| path.is_file());
-    }
-    #[expect(clippy::disallowed_methods, reason = "the search for programs uses the PATH of the system")]
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|path| is_executable(path))
-}
-
-fn is_executable(path: &Path) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
-    }
-    #[cfg(not(unix))]
-    path.is_file()
 }

@@ -9,7 +9,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::error::ProxyError;
-use crate::bundled::PROXIES;
+use crate::{bundled::PROXIES, platform::like_any_new_file};
 
 /// The file that every definition's folder contains.
 pub(super) const FILE: &str = "proxy.yaml";
@@ -130,12 +130,7 @@ impl DefinitionSource {
 /// none.
 fn write_whole(path: &Path, folder: &Path, contents: &[u8]) -> io::Result<()> {
     let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        // The usual permissions of a new file. By default only the owner could read a temporary file.
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
+    like_any_new_file(&mut builder);
     let mut file = builder.tempfile_in(folder)?;
     file.write_all(contents)?;
     file.persist(path)?;

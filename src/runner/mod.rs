@@ -10,7 +10,6 @@ mod case;
 mod case_routes;
 mod change_kinds;
 mod control;
-mod cpu_time;
 mod control_cases;
 mod identity;
 mod error;

@@ -5,8 +5,10 @@ use std::time::Duration;
 use super::{identity::identity, rendering::lacks_when_attached, settings::ProxyChoice};
 use crate::{
     observation::Identity,
+    platform::OperatingSystem,
     proxy::InstanceSettings,
     scenario::{Case, Fault, MalformedBody, ProxySettings, SuccessReply, Turn, TurnReply},
+    upstream::unplayable,
 };
 
 /// The plan of a run.
@@ -29,7 +31,7 @@ pub(crate) struct PlannedCase {
     pub group: usize,
 }
 
-/// Assigns cases to instances, and skips those for which the proxy cannot be configured.
+/// Assigns cases to instances, and skips those that the mock cannot play here or for which the proxy cannot be configured.
 pub(crate) fn plan(cases: Vec<Case>, proxy: &ProxyChoice, seed: u64) -> RunPlan {
     let mut plan = RunPlan { cases: Vec::new(), groups: Vec::new(), skipped: Vec::new() };
     for case in cases {
@@ -50,8 +52,11 @@ pub(crate) fn plan(cases: Vec<Case>, proxy: &ProxyChoice, seed: u64) -> RunPlan 
     plan
 }
 
-/// The case as the proxy can run it, or the reason why it cannot.
+/// The case as the proxy can run it, or the reason why it, or the mock on this operating system, cannot.
 pub(crate) fn fitted(proxy: &ProxyChoice, case: &Case) -> Result<Case, String> {
+    if let Some(reason) = unplayable(&case.scenario, OperatingSystem::HERE) {
+        return Err(reason);
+    }
     match proxy {
         ProxyChoice::Builtin(which) => which.fitted(case),
         ProxyChoice::Definition(definition) => definition.fitted(case),

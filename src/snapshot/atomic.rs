@@ -8,6 +8,8 @@ use std::{
 
 use tempfile::NamedTempFile;
 
+use crate::platform::like_any_new_file;
+
 /// Writes `text` to `path`, as [`write_atomically_with`] does.
 pub(crate) fn write_atomically(path: &Path, text: &str) -> io::Result<()> {
     write_atomically_with(path, |file| file.write_all(text.as_bytes()))
@@ -50,8 +52,7 @@ fn temporary(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) 
     fs::create_dir_all(folder)?;
     let mut builder = tempfile::Builder::new();
     builder.prefix(".upfault-").suffix(".tmp");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    like_any_new_file(&mut builder);
     let mut file = BufWriter::new(builder.tempfile_in(folder)?);
     write(&mut file)?;
     let file = file.into_inner()?;

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::locked::locked;
+use crate::platform::{OperatingSystem, share_port};
 
 /// The number of connections that may wait to be accepted. It is enough for a suite that starts all cases at
 /// once.
@@ -40,10 +41,7 @@ pub(super) enum PortBehaviour {
 /// Returns a socket bound to loopback. With `port` 0 the system chooses a free one.
 fn bound(port: u16) -> io::Result<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    // Lets a second socket of upfault listen on the port that the first one reserves. The system never
-    // chooses a port that is reserved in this way.
-    #[cfg(unix)]
-    socket.set_reuse_address(true)?;
+    share_port(&socket)?;
     socket.set_nonblocking(true)?;
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
     Ok(socket)
@@ -78,8 +76,13 @@ impl OwnPort {
     /// Reserves `port`, or a free one if it is 0.
     ///
     /// # Errors
-    /// If the port is in use.
+    /// If the port is in use, or if the operating system cannot do this.
     pub(super) fn hold(behaviour: PortBehaviour, port: u16) -> io::Result<Self> {
+        // The runner skips such cases; a client of `serve` can arm one.
+        if behaviour == PortBehaviour::Full && OperatingSystem::HERE != OperatingSystem::Linux {
+            let reason = "a full queue of connections is possible only on Linux";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, reason));
+        }
         let holder = bound(port)?;
         let address = holder.local_addr()?.as_socket();
         let port = address.ok_or_else(|| io::Error::other("a socket without an IP address"))?.port();

@@ -42,6 +42,7 @@ mod session_sink;
 mod socket;
 mod strays;
 mod stream;
+mod unplayable;
 
 pub use armed_case::ArmedCase;
 pub(crate) use armed_case::{base_url, planned_base_urls};
@@ -55,6 +56,7 @@ pub(crate) use ledger_budget::MAX_KEPT_BODY;
 pub use server::Upstream;
 #[cfg(test)]
 pub(crate) use strays::MAX_STRAYS;
+pub(crate) use unplayable::{unplayable, unplayable_turn};
 
 #[cfg(test)]
 mod tests;

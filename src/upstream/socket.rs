@@ -15,6 +15,8 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
+use crate::platform::unacknowledged;
+
 /// The time limit for closing a connection, so that a client that does not read cannot block the mock.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -116,21 +118,6 @@ async fn settle(stream: &TcpStream, written: u64) {
         sleep(pause).await;
         pause = (2 * pause).min(Duration::from_millis(40));
     }
-}
-
-/// Returns the number of bytes that the peer's kernel has not acknowledged, from Linux's `/proc/net/tcp`
-/// (proc(5): `local_address rem_address st tx_queue:rx_queue`), or `None` if it is unknown.
-fn unacknowledged(stream: &TcpStream) -> Option<u64> {
-    let (local, peer) = (stream.local_addr().ok()?.port(), stream.peer_addr().ok()?.port());
-    let table = std::fs::read_to_string("/proc/net/tcp").ok()?;
-    table.lines().skip(1).find_map(|line| {
-        let mut columns = line.split_ascii_whitespace().skip(1);
-        let mut port = || u16::from_str_radix(columns.next()?.rsplit(':').next()?, 16).ok();
-        if (port()?, port()?) != (local, peer) {
-            return None;
-        }
-        u64::from_str_radix(columns.nth(1)?.split(':').next()?, 16).ok()
-    })
 }
 
 impl AsyncRead for Socket {

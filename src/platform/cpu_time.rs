@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The CPU time of all processes that upfault started and that have ended, and of those that they started and waited
 /// for; `None` if the system does not say it.
 #[cfg(unix)]
-pub(super) fn cpu_of_ended_processes() -> Option<Duration> {
+pub(crate) fn cpu_of_ended_processes() -> Option<Duration> {
     use nix::sys::resource::{UsageWho, getrusage};
 
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).ok()?;
@@ -14,8 +14,8 @@ pub(super) fn cpu_of_ended_processes() -> Option<Duration> {
     Some(Duration::from_micros(micros))
 }
 
-/// The CPU time of all processes that upfault started; `None` because only Unix says it.
+/// `None`, because only Unix adds up the CPU time of ended processes. The report then leaves it out.
 #[cfg(not(unix))]
-pub(super) fn cpu_of_ended_processes() -> Option<Duration> {
+pub(crate) fn cpu_of_ended_processes() -> Option<Duration> {
     None
 }
