@@ -2,6 +2,8 @@
 
 #![cfg(unix)]
 
+#[path = "cli/action.rs"]
+mod action;
 #[path = "cli/adopting.rs"]
 mod adopting;
 #[path = "cli/attaching.rs"]
@@ -34,6 +36,8 @@ mod known;
 mod listening;
 #[path = "cli/lying.rs"]
 mod lying;
+#[path = "cli/machine.rs"]
+mod machine;
 #[path = "cli/matrix.rs"]
 mod matrix;
 #[path = "cli/policies.rs"]

@@ -6,8 +6,8 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use super::{
     adopt_args::AdoptArgs, compare_args::CompareArgs, explain_args::ExplainArgs, list_args::ListArgs,
-    matrix_args::MatrixArgs, new_args::NewArgs, record_args::RecordArgs, render_args::RenderArgs, report_to::ReportTo,
-    run_args::OutputArgs,
+    listen::listen_address, matrix_args::MatrixArgs, new_args::NewArgs, record_args::RecordArgs,
+    render_args::RenderArgs, report_to::ReportTo, run_args::OutputArgs, version::VERSION,
 };
 use crate::serve::{HostName, MockName};
 
@@ -15,7 +15,7 @@ pub(super) use super::run_args::{PathArgs, RunArgs, STORED_FILTER_HELP, SelectAr
 
 /// Test what an LLM gateway reports to its callers when a provider fails.
 #[derive(Debug, Parser)]
-#[command(name = "upfault", version, about, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "upfault", version = VERSION, about, max_term_width = 100, after_help = EXIT_CODES)]
 pub(crate) struct Args {
     /// The subcommand.
     #[command(subcommand)]
@@ -92,6 +92,21 @@ pub(crate) enum CliCommand {
         #[command(subcommand)]
         command: ProxyCommand,
     },
+    /// Show what upfault finds on this machine: its version, the cache, the project, and which proxies can run
+    Doctor,
+    /// Print a script that completes commands, options, scenarios, proxies and rules in a shell
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions {
+        /// The shell
+        #[arg(value_parser = ["bash", "elvish", "fish", "powershell", "zsh"])]
+        shell: String,
+    },
+    /// Print the manual page, or write the pages of all commands
+    Man {
+        /// Write the pages of all commands to this folder [default: print the page of upfault]
+        #[arg(long, value_name = "FOLDER")]
+        to: Option<PathBuf>,
+    },
     /// Run the embedded proxy as a process; `upfault run` uses this for defects that stop the process
     #[command(hide = true)]
     Gateway(GatewayArgs),
@@ -102,6 +117,14 @@ pub(crate) enum CliCommand {
         of: SchemaOf,
     },
 }
+
+const COMPLETIONS_HELP: &str = "\
+Add the line of your shell to its start-up file, so that the script fits the installed version:
+  bash        source <(upfault completions bash)
+  zsh         source <(upfault completions zsh)
+  fish        upfault completions fish | source
+  elvish      eval (upfault completions elvish | slurp)
+  powershell  upfault completions powershell | Out-String | Invoke-Expression";
 
 /// Options of `upfault check`.
 #[derive(Debug, ClapArgs)]
@@ -178,8 +201,9 @@ Exit codes:
 pub(crate) struct ServeArgs {
     /// Scenario files or folders that clients can arm by name, in addition to those that `upfault list` prints
     pub paths: Vec<PathBuf>,
-    /// Address to listen on; port 0 means a free port, which the first line of the output names
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    /// Address to listen on: `4777`, `localhost:4777` or IP:PORT; port 0 means a free port, which the first line of the output
+    /// names
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = listen_address)]
     pub listen: std::net::SocketAddr,
     /// Host name under which clients may reach the control API, for example the name of a container; repeatable
     #[arg(long, value_name = "NAME")]
@@ -191,6 +215,9 @@ pub(crate) struct ServeArgs {
     /// /_upfault/arm`; repeatable
     #[arg(long, value_name = "NAME=FILE")]
     pub arm: Vec<ArmFrom>,
+    /// Print the URLs as one line of JSON, for programs that start the server
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `NAME=FILE`.
@@ -300,6 +327,15 @@ pub(crate) enum ProxyCommand {
     },
     /// Configure a proxy that you start yourself, for a run with `--proxy URL`
     Render(RenderArgs),
+    /// Remove installations from the cache: those that no definition and no upfault.toml names
+    Clean {
+        /// Remove all of them; a run installs its proxy again
+        #[arg(long)]
+        all: bool,
+        /// Only say what would be removed
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Check whether this machine can install and start a proxy
     Doctor {
         /// NAME[@VERSION] or a folder [default: every bundled proxy]

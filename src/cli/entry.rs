@@ -7,11 +7,11 @@ use clap::{Parser, error::ErrorKind};
 use super::{
     adopt,
     args::{Args, CliCommand},
-    check, compare,
+    check, compare, completion,
     context::CliContext,
-    explain,
+    doctor, explain,
     failure::Failure,
-    gateway, init, list, matrix, merge, new, print, proxy, record, repro,
+    gateway, init, list, man, matrix, merge, new, print, proxy, record, repro,
     rerun_failed::with_stored_options,
     review, run, schema, selftest, serve, show, watch_run,
 };
@@ -31,6 +31,14 @@ pub fn main() -> ExitCode {
 }
 
 fn code() -> u8 {
+    match completion::answered() {
+        Ok(false) => {}
+        Ok(true) => return EXIT_OK,
+        Err(error) => {
+            let _ = error.print();
+            return EXIT_USAGE;
+        }
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
@@ -79,6 +87,9 @@ fn dispatch(context: &CliContext, command: CliCommand) -> Result<u8, Failure> {
         CliCommand::Init(args) => init::init(context, &args),
         CliCommand::Proxy { command } => proxy::proxy(context, command),
         CliCommand::Gateway(args) => gateway::gateway(context, &args),
+        CliCommand::Doctor => doctor::doctor(context),
+        CliCommand::Completions { shell } => completion::completions(&shell),
+        CliCommand::Man { to } => man::man(context, to.as_deref()),
         CliCommand::Schema { of } => schema::schema(of),
     }
 }

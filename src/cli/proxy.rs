@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::{
-    args::ProxyCommand, context::CliContext, failure::Failure, interrupt::terminated, print, proxy_list,
-    proxy_versions::versions, render::render,
+    args::ProxyCommand, context::CliContext, failure::Failure, interrupt::terminated, print,
+    proxy_clean::clean, proxy_list, proxy_versions::versions, render::render,
 };
 use crate::{
     proxy::Definition,
@@ -20,7 +20,7 @@ pub(super) fn proxy(context: &CliContext, command: ProxyCommand) -> Result<u8, F
         | ProxyCommand::Versions { proxy, .. } => Some(proxy.as_str()),
         ProxyCommand::Render(args) => Some(args.proxy.as_str()),
         ProxyCommand::Doctor { proxy } => proxy.as_deref(),
-        ProxyCommand::List => None,
+        ProxyCommand::List | ProxyCommand::Clean { .. } => None,
     };
     if let Some(name) = named.filter(|name| *name == "builtin" || name.starts_with("builtin:")) {
         return Err(Failure::Usage(format!(
@@ -35,6 +35,7 @@ pub(super) fn proxy(context: &CliContext, command: ProxyCommand) -> Result<u8, F
         ProxyCommand::Versions { proxy, all, series } => versions(context, &proxy, (!all).then_some(series)),
         ProxyCommand::Install { proxy } => install(context, &proxy),
         ProxyCommand::Render(args) => render(context, &args),
+        ProxyCommand::Clean { all, dry_run } => clean(context, all, dry_run),
         ProxyCommand::Doctor { proxy } => doctor(context, proxy.as_deref()),
     }
 }

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 use clap::Args as ClapArgs;
 
-use super::run_args::SelectArgs;
+use super::{listen::listen_address, run_args::SelectArgs};
 
 /// Options of `upfault proxy render`.
 #[derive(Debug, ClapArgs)]
@@ -25,7 +25,7 @@ pub(crate) struct RenderArgs {
     #[arg(long, conflicts_with_all = ["to", "instance"])]
     pub instances: bool,
     /// Address on which the mock providers will listen [default: 127.0.0.1:9400]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = listen_address)]
     pub listen: Option<SocketAddr>,
     /// Host and port by which the proxy reaches the mock providers, if it is in a container or on another machine: for
     /// example host.docker.internal:9400 [default: as for --listen]

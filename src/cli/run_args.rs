@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args as ClapArgs};
 
-use super::{mode_args::ModeArgs, report_to::ReportTo};
+use super::{listen::listen_address, mode_args::ModeArgs, report_to::ReportTo};
 use crate::{
     report::{FailureOutput, ProxyReport},
     shard::Shard,
@@ -132,7 +132,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FOLDER", env = "UPFAULT_RENDERED")]
     pub rendered: Option<PathBuf>,
     /// Address of the mock providers [default: a free port on loopback; with a URL: the one in the folder of `--rendered`]
-    #[arg(long, value_name = "ADDR", env = "UPFAULT_LISTEN")]
+    #[arg(long, value_name = "ADDR", env = "UPFAULT_LISTEN", value_parser = listen_address)]
     pub listen: Option<std::net::SocketAddr>,
 }
 

@@ -1,6 +1,6 @@
 //! Checks whether a proxy can be installed and started on this machine.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, io, path::Path, time::Duration};
 
 use regex::Regex;
 
@@ -61,7 +61,7 @@ impl Definition {
                 }
             })
             .collect();
-        let writable = fs::create_dir_all(cache).and_then(|()| tempfile::tempfile_in(cache).map(drop));
+        let writable = is_writable(cache);
         checks.push(Check {
             what: "cache folder".to_owned(),
             ok: writable.is_ok(),
@@ -83,6 +83,11 @@ impl Definition {
         });
         checks
     }
+}
+
+/// Checks that upfault can write to a folder, which it creates if it does not exist.
+pub(crate) fn is_writable(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder).map(drop))
 }
 
 /// Returns the first line of `PROGRAM --version`.

@@ -14,6 +14,7 @@ use super::{
     definition::Definition,
     error::ProxyError,
     installation::{COMMAND_LIMIT, InstallFolder, InstallStamp, InstallationUse},
+    inventory::INSTALLATIONS,
     log::Log,
     process::{self, ProcessCommand, RunningProcess},
     source::hex,
@@ -89,7 +90,7 @@ impl Definition {
         // A definition that extends another one shares its folder.
         let (name, version) = (plain(&self.document.name.value), plain(&self.version));
         let cache = std::path::absolute(cache).map_err(ProxyError::io("resolve the path", cache))?;
-        Ok(cache.join("proxies").join(format!("{name}-{version}-{digest}")))
+        Ok(cache.join(INSTALLATIONS).join(format!("{name}-{version}-{digest}")))
     }
 
     /// Whether the installation of this version is complete.
@@ -110,12 +111,13 @@ impl Definition {
         cache: &Path,
         progress: &(dyn Fn(String) + Sync),
     ) -> Result<Installed, ProxyError> {
-        let dir = self.install_dir(cache)?;
         if let Some(reason) = self.unusable_on(OperatingSystem::HERE) {
             return Err(ProxyError::NotOnThisSystem { reason });
         }
+        let dir = self.install_dir(cache)?;
         let cache = std::path::absolute(cache).map_err(ProxyError::io("resolve the path", cache))?;
-        fs::create_dir_all(cache.join("proxies")).map_err(ProxyError::io("create", cache.join("proxies")))?;
+        let all = cache.join(INSTALLATIONS);
+        fs::create_dir_all(&all).map_err(ProxyError::io("create", &all))?;
         let here = self.source.unpack(&cache)?;
         let folder = InstallFolder::new(&dir);
         loop {

@@ -1,0 +1,85 @@
+//! `upfault doctor`
+
+use std::fmt::Write;
+
+use indicatif::DecimalBytes;
+
+use super::{
+    context::CliContext, failure::Failure, print, proxy_list::state, settings::Settings, version::VERSION,
+};
+use crate::{
+    platform::OperatingSystem,
+    proxy::{Definition, cached_installations, is_writable, size_of},
+    report::{EXIT_OK, EXIT_PROXY, plural},
+    scenario::Library,
+    upstream::unplayable,
+};
+
+/// Prints what upfault finds on this machine: its version, the cache, the project, and which proxies can run.
+pub(super) fn doctor(context: &CliContext) -> Result<u8, Failure> {
+    let mut text = format!(
+        "upfault   {VERSION}, {} {}\nprogram   {}\n",
+        OperatingSystem::HERE.as_str(),
+        std::env::consts::ARCH,
+        std::env::current_exe().map_or_else(|error| error.to_string(), |path| path.display().to_string()),
+    );
+    let (cache, is_good) = cache(context)?;
+    text += &cache;
+    text += &project(context)?;
+    text += &skipped_here();
+    text.push_str("\nproxies\n");
+    let bundled = Definition::bundled();
+    let width = bundled.iter().map(|one| one.name.chars().count()).max().unwrap_or(0);
+    for one in bundled {
+        let definition = context.definition(&context.cwd, &one.name)?;
+        let _ = writeln!(text, "  {:width$}  {}", one.name, state(context, &definition));
+    }
+    text.push_str("\n`upfault proxy doctor NAME` says more about a proxy, `upfault proxy clean` frees space in the cache\n");
+    print::fitted(&text, context.width)?;
+    Ok(if is_good { EXIT_OK } else { EXIT_PROXY })
+}
+
+/// The cache and its size, and whether upfault can write to it.
+fn cache(context: &CliContext) -> Result<(String, bool), Failure> {
+    let folder = &context.cache;
+    let mut text = format!("cache     {}\n", folder.display());
+    let installed = cached_installations(folder)?;
+    let whole = DecimalBytes(size_of(folder));
+    let taken = DecimalBytes(installed.iter().map(|one| size_of(&one.dir)).sum());
+    let _ = match installed.len() {
+        0 => writeln!(text, "          {whole}; no proxy is installed"),
+        1 => writeln!(text, "          {whole}; 1 installed proxy takes {taken}"),
+        n => writeln!(text, "          {whole}; {n} installed proxies take {taken}"),
+    };
+    let writable = is_writable(folder);
+    if let Err(error) = &writable {
+        let _ =
+            writeln!(text, "          BAD: cannot be written: {error}; set UPFAULT_CACHE to another folder");
+    }
+    Ok((text, writable.is_ok()))
+}
+
+/// The settings file and what it chooses.
+fn project(context: &CliContext) -> Result<String, Failure> {
+    let settings = Settings::read(context)?;
+    Ok(match &context.config {
+        Some(file) => {
+            let proxy = settings.proxy.as_deref().unwrap_or("builtin");
+            format!("project   {} (proxy: {proxy})\n", file.display())
+        }
+        None => "project   no upfault.toml; `upfault init` creates one\n".to_owned(),
+    })
+}
+
+/// The bundled cases that the mock cannot play on this operating system.
+fn skipped_here() -> String {
+    let library = Library::bundled();
+    let reasons: Vec<String> =
+        library.scenarios.iter().filter_map(|scenario| unplayable(scenario, OperatingSystem::HERE)).collect();
+    match reasons.first() {
+        None => "scenarios all can run on this operating system\n".to_owned(),
+        Some(reason) => {
+            format!("scenarios {} cannot run here: {reason}\n", plural(reasons.len(), "bundled scenario"))
+        }
+    }
+}

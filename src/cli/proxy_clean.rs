@@ -1,0 +1,75 @@
+//! `upfault proxy clean`
+
+use std::{collections::BTreeSet, fmt::Write, fs, path::PathBuf};
+
+use indicatif::DecimalBytes;
+
+use super::{
+    context::{CliContext, DEFINITION},
+    failure::Failure,
+    print,
+    settings::Settings,
+};
+use crate::{
+    proxy::{Definition, Removal, cached_installations, remove_installation, size_of},
+    report::{EXIT_OK, plural},
+};
+
+/// Removes installations of proxies from the cache: those that no definition and no upfault.toml names, or all. Installations
+/// in use stay.
+pub(super) fn clean(context: &CliContext, all: bool, dry_run: bool) -> Result<u8, Failure> {
+    let kept = if all { BTreeSet::new() } else { named(context)? };
+    let (mut text, mut removed, mut freed) = (String::new(), 0, 0);
+    for found in cached_installations(&context.cache)? {
+        let title = found.title.as_deref().unwrap_or("incomplete installation");
+        let folder = found.dir.display();
+        if found.title.is_some() && kept.contains(&found.dir) {
+            let _ = writeln!(text, "kept     {title} ({folder})");
+            continue;
+        }
+        let size = size_of(&found.dir);
+        let removal = if dry_run { Removal::Removed } else { remove_installation(&found.dir)? };
+        let word = match removal {
+            Removal::Removed => {
+                removed += 1;
+                freed += size;
+                if dry_run { "would go" } else { "removed " }
+            }
+            Removal::InUse => "in use  ",
+            Removal::Missing => continue,
+        };
+        let _ = writeln!(text, "{word} {title}, {} ({folder})", DecimalBytes(size));
+    }
+    let what = plural(removed, "installation");
+    let _ = match (removed, dry_run) {
+        (0, _) => writeln!(text, "there is nothing to remove in {}", context.cache.display()),
+        (_, true) => writeln!(text, "would remove {what}, {}", DecimalBytes(freed)),
+        (_, false) => {
+            writeln!(text, "removed {what}, {}; the next run installs what it needs", DecimalBytes(freed))
+        }
+    };
+    print::fitted(&text, context.width)?;
+    Ok(EXIT_OK)
+}
+
+/// The folders of the installations that the bundled definitions, those of the project and its upfault.toml name.
+fn named(context: &CliContext) -> Result<BTreeSet<PathBuf>, Failure> {
+    let mut specs: Vec<String> = Definition::bundled().into_iter().map(|bundled| bundled.name).collect();
+    for entry in fs::read_dir(context.root.join("proxies")).into_iter().flatten().flatten() {
+        if entry.path().join(DEFINITION).is_file() {
+            specs.extend(entry.file_name().to_str().map(str::to_owned));
+        }
+    }
+    let mut kept = BTreeSet::new();
+    for spec in specs {
+        kept.insert(context.definition_as_written(&context.root, &spec)?.install_dir(&context.cache)?);
+    }
+    let settings = Settings::read(context)?;
+    // The setting can also be the embedded proxy or a URL.
+    if let Some(spec) = &settings.proxy
+        && let Ok(definition) = context.definition_as_written(&settings.base, spec)
+    {
+        kept.insert(definition.install_dir(&context.cache)?);
+    }
+    Ok(kept)
+}
