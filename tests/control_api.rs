@@ -1,7 +1,8 @@
 //! The control API of `serve`: programs can use it, and web pages in a browser cannot.
 //!
 //! `UPFAULT_PROGRAMS` lists the programs to test with: `chromium`, `curl`, `pytest` and `vitest`. Without it the tests are
-//! skipped. `UPFAULT_PYTHON` is a Python with pytest and httpx.
+//! skipped. `UPFAULT_PYTHON` is a Python with httpx and what examples/pytest needs; `npm ci` has run in
+//! tests/control_api and in examples/vitest.
 
 #![cfg(unix)]
 
@@ -41,6 +42,10 @@ fn is_wanted(program: &str) -> bool {
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/control_api")
+}
+
+fn examples() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples")
 }
 
 /// A server that also allows these host names.
@@ -120,6 +125,44 @@ async fn vitest_arms_calls_reads_and_disarms() {
     let said = run("node", &args, server.address()).await;
     assert!(said.contains("1 passed"), "{said}");
     assert_eq!(armed(server.address()).await, 0);
+}
+
+/// Runs an example, which starts its own server: the program under test is on the PATH.
+async fn run_example(program: impl AsRef<OsStr>, args: &[&str]) -> String {
+    let upfault = PathBuf::from(env!("CARGO_BIN_EXE_upfault"));
+    let inherited = variable("PATH").unwrap_or_default();
+    let path = format!("{}:{inherited}", upfault.parent().unwrap().display());
+    let mut command = Command::new(program);
+    command.args(args).env("PATH", path).kill_on_drop(true);
+    let output = timeout(Duration::from_secs(60), command.output()).await.expect("it took too long");
+    let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {}\n{stdout}\n{stderr}", output.status);
+    stdout.into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_for_pytest_passes_with_the_official_sdks() {
+    if !is_wanted("pytest") {
+        return;
+    }
+    let python = variable("UPFAULT_PYTHON").unwrap_or_else(|| "python3".to_owned());
+    let example = examples().join("pytest");
+    let args = ["-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", example.to_str().unwrap()];
+    let said = run_example(python, &args).await;
+    assert!(said.contains("3 passed"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_for_vitest_passes_with_the_official_sdks() {
+    if !is_wanted("vitest") {
+        return;
+    }
+    let example = examples().join("vitest");
+    let vitest = example.join("node_modules/vitest/vitest.mjs");
+    let args = [vitest.to_str().unwrap(), "run", "--root", example.to_str().unwrap(), "--no-color"];
+    let said = run_example("node", &args).await;
+    assert!(said.contains("3 passed"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,9 @@
 
 use std::io;
 
+use indexmap::IndexMap;
+use serde_json::{Value, json};
+
 use super::{
     args::ServeArgs,
     armed_files::ArmedFiles,
@@ -12,7 +15,7 @@ use super::{
 use crate::{
     platform::{StopSignal, stop_signal},
     report::{EXIT_INTERRUPTED, EXIT_OK},
-    serve::{ArmedMock, Server},
+    serve::{ArmedMock, MockDeployment, Server},
 };
 
 /// Serves the mocks until a signal stops it.
@@ -37,7 +40,7 @@ pub(super) fn serve(context: &CliContext, args: &ServeArgs) -> Result<u8, Failur
                  clients that use a host name",
             );
         }
-        print::out(&started(&server, &armed))?;
+        print::out(&if args.json { urls(&server, &armed) } else { started(&server, &armed) })?;
         let watching = async {
             match watch {
                 Some(watch) => watch_serve::keep(context, args, &server, files, watch).await,
@@ -54,6 +57,26 @@ pub(super) fn serve(context: &CliContext, args: &ServeArgs) -> Result<u8, Failur
             StopSignal::Terminate => EXIT_OK,
         })
     })
+}
+
+/// The URLs as one line of JSON.
+fn urls(server: &Server, armed: &[ArmedMock]) -> String {
+    let url = format!("http://{}", server.address());
+    let armed: serde_json::Map<String, Value> = armed
+        .iter()
+        .map(|mock| {
+            let of = |value: fn(&MockDeployment) -> &String| -> IndexMap<&String, &String> {
+                mock.deployments.iter().map(|deployment| (&deployment.name, value(deployment))).collect()
+            };
+            let urls = of(|deployment| &deployment.base_url);
+            let first = urls.values().next().copied();
+            (
+                mock.id.clone(),
+                json!({"base_url": first, "base_urls": urls, "keys": of(|deployment| &deployment.key)}),
+            )
+        })
+        .collect();
+    format!("{}\n", json!({"url": url, "control_api": format!("{url}/_upfault"), "armed": armed}))
 }
 
 /// The first line contains only the address, for programs that start this one.

@@ -13,7 +13,7 @@ mod routes;
 mod server;
 
 pub(crate) use access::HostName;
-pub(crate) use armed_mocks::{ArmedMock, ArmedMocks, MockName, NotArmed};
+pub(crate) use armed_mocks::{ArmedMock, ArmedMocks, MockDeployment, MockName, NotArmed};
 #[cfg(test)]
 pub(crate) use catalogue::entries;
 pub use server::Server;

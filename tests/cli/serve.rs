@@ -76,6 +76,36 @@ impl Serving {
 }
 
 #[test]
+fn the_urls_are_one_line_of_json_for_programs() {
+    let stage = Stage::small();
+    stage.write("limits.json", r#"{"provider": "openai", "upstream": [{"error": "rate_limit"}]}"#);
+    for listen in ["0", "localhost:0", "127.0.0.1:0"] {
+        let mut command =
+            stage.command(&["serve", "--json", "--listen", listen, "--arm", "limits=limits.json"]);
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let urls: Value = serde_json::from_str(&line).unwrap();
+        let url = urls["url"].as_str().unwrap();
+        assert!(
+            url.starts_with("http://127.0.0.1:") && urls["control_api"] == format!("{url}/_upfault"),
+            "{urls}"
+        );
+        let mock = &urls["armed"]["limits"];
+        assert_eq!(mock["base_url"], format!("{url}/limits/primary/v1"));
+        assert_eq!(mock["base_urls"]["primary"], mock["base_url"]);
+        assert_eq!(mock["keys"]["primary"], "sk-canary-limits-primary");
+        TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    stage
+        .upfault(&["serve", "--listen", "gateway:4777"])
+        .code(2)
+        .err_has(&["is not an IP address", "127.0.0.1:4777"]);
+}
+
+#[test]
 fn catalogue_and_control_api_work_as_soon_as_the_address_is_printed() {
     let stage = Stage::small();
     stage.write("more/odd.yaml", "title: x\nwhy: y\nupstream: [{status: 418}]\n");
@@ -148,5 +178,5 @@ fn errors_are_reported_before_the_address() {
         .err_has(&["cannot listen on", "help: another program uses this port"]);
     let wrong = Stage::new().scenario("t/wrong", "title: x\nwhy: y\nupstreams: []\n");
     wrong.upfault(&["serve"]).code(2).err_has(&["unknown key `upstreams`"]);
-    stage.upfault(&["serve", "--listen", "8080"]).code(2).err_has(&["--listen"]);
+    stage.upfault(&["serve", "--listen", "99999"]).code(2).err_has(&["--listen", "is not a port"]);
 }
