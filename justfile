@@ -27,7 +27,7 @@ fmt:
 docs:
     UPDATE_DOCS=1 cargo test --test defects the_documents
     UPDATE_DOCS=1 cargo test --test docs
-    UPDATE_DOCS=1 cargo test --lib the_tables_of_settings
+    UPDATE_DOCS=1 cargo test --lib the_table
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 
 # Score the judge: which defects of the embedded proxy it finds, and what it finds without a defect
@@ -62,13 +62,21 @@ gateways *NAMES:
 # Test the control API of `serve` with Chromium, curl, pytest and vitest (needs Chromium, curl, uv, node and the network)
 control-api:
     uv venv --quiet --allow-existing --python '>=3.11' target/ci/programs
-    uv pip install --quiet --python target/ci/programs/bin/python httpx==0.28.1 pytest==9.2.0
+    uv pip install --quiet --python target/ci/programs/bin/python httpx==0.28.1 -r examples/pytest/requirements.txt
     npm ci --prefix tests/control_api --ignore-scripts --no-audit --no-fund --loglevel=error
+    npm ci --prefix examples/vitest --ignore-scripts --no-audit --no-fund --loglevel=error
     UPFAULT_PYTHON=target/ci/programs/bin/python UPFAULT_PROGRAMS=chromium,curl,pytest,vitest cargo test --test control_api
 
 # Test the HTML report in Chromium
 html-report:
     UPFAULT_PROGRAMS=chromium cargo test --test html_report
+
+# Make the wheel, the archives and the npm packages in target/ci/dist, install each into an empty environment and run it (needs uv, node and maturin)
+packages:
+    rm -rf target/ci/dist
+    maturin build --release --locked --out target/ci/dist
+    python3 packaging/packages.py target/ci/dist
+    python3 packaging/try_packages.py target/ci/dist
 
 # Run the official SDKs against the mocks (needs uv, node and the network); `just sdk --only boto3` for one
 sdk *ARGS:
@@ -77,6 +85,12 @@ sdk *ARGS:
     npm ci --prefix tests/sdk --ignore-scripts --no-audit --no-fund --loglevel=error
     cargo build --release --locked
     target/ci/sdk/bin/python tests/sdk/run.py target/release/upfault {{ ARGS }}
+
+# List error types of the newest official SDKs that the catalogue of the mocks does not contain (needs uv and the network)
+new-errors:
+    uv venv --quiet --clear --python '>=3.11' target/ci/newest
+    uv pip install --quiet --python target/ci/newest/bin/python anthropic botocore cohere openai
+    target/ci/newest/bin/python tests/sdk/new_errors.py target/ci/newest/lib/python3*/site-packages
 
 # Check licences, duplicates, sources and advisories of dependencies (needs cargo-deny and the network)
 deny:
