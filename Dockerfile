@@ -1,0 +1,29 @@
+# The image of upfault. `docker build --build-arg COMMIT="$(git show --no-patch --abbrev=8 --format='%h %cs')" .`
+#
+# Stages: `upfault` is only the program (the embedded proxy, `serve`, running proxies); `litellm`, the last one, can also install
+# and start gateways, and contains LiteLLM in its default version.
+FROM rust:1.95-slim-bookworm AS build
+WORKDIR /source
+COPY . .
+# The repository is not in the build context, so the commit comes from outside.
+ARG COMMIT=""
+RUN UPFAULT_COMMIT="$COMMIT" cargo build --release --locked && cp target/release/upfault /upfault
+
+FROM debian:bookworm-slim AS upfault
+COPY --from=build /upfault /usr/local/bin/upfault
+COPY LICENSE-APACHE LICENSE-MIT /usr/share/doc/upfault/
+# Each run writes the configuration and the log of the gateway to /cache/runs.
+ENV UPFAULT_CACHE=/cache HOME=/tmp
+RUN mkdir -p /cache/runs && chmod -R a+rwX /cache
+WORKDIR /project
+USER 10001
+ENTRYPOINT ["upfault"]
+CMD ["run"]
+
+FROM upfault AS litellm
+USER root
+COPY --from=ghcr.io/astral-sh/uv:0.9 /uv /usr/local/bin/uv
+ENV UV_PYTHON_INSTALL_DIR=/cache/python UV_CACHE_DIR=/tmp/uv
+RUN upfault proxy install litellm && rm -rf /tmp/uv && chmod -R a+rwX /cache
+USER 10001
+CMD ["run", "--proxy", "litellm"]
