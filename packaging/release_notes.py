@@ -11,7 +11,16 @@ import release
 
 
 def section(changelog, version):
-    """The text below `## [VERSION]`, up to the next version. `None` if there is none, or if it is empty."""
+    """The text below `## [VERSION]`, up to the next version. `None` if there is none, or if it is empty.
+
+    >>> changelog = "# Changelog\\n## [Unreleased]\\n- c\\n## [1.1.0] - 2026-01-02\\n### Added\\n- b\\n\\n## [1.0.0]\\n## [0.9.0]\\n- a\\n"
+    >>> section(changelog, "1.1.0")
+    '### Added\\n- b'
+    >>> section(changelog, "0.9.0")
+    '- a'
+    >>> section(changelog, "1.0.0"), section(changelog, "1.1"), section(changelog, "2.0.0")
+    (None, None, None)
+    """
     heading = re.search(rf"^## \[{re.escape(version)}\].*\n", changelog, re.MULTILINE)
     if heading is None:
         return None
