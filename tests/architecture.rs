@@ -341,6 +341,19 @@ fn only_the_module_platform_uses_apis_of_a_single_operating_system() {
 }
 
 #[test]
+fn every_file_of_the_module_platform_is_explained() {
+    let page = fs::read_to_string(root().join("docs/platforms.md")).expect("there is a page on platforms");
+    let problems: Vec<String> = files(&["src/platform"])
+        .iter()
+        .map(|file| (file, file.name.rsplit('/').next().unwrap_or_default()))
+        .filter(|(_, name)| !["mod.rs", "operating_system.rs"].contains(name))
+        .filter(|(_, name)| !page.contains(&format!("\n| `{name}` |")))
+        .map(|(file, _)| format!("{}: docs/platforms.md does not say how the systems differ", file.name))
+        .collect();
+    assert_none(&problems, "add a row to the table in docs/platforms.md");
+}
+
+#[test]
 fn files_stay_small() {
     let mut problems = Vec::new();
     for file in files(&["src"]) {

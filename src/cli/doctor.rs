@@ -1,6 +1,6 @@
 //! `upfault doctor`
 
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 use indicatif::DecimalBytes;
 
@@ -30,9 +30,21 @@ pub(super) fn doctor(context: &CliContext) -> Result<u8, Failure> {
     text.push_str("\nproxies\n");
     let bundled = Definition::bundled();
     let width = bundled.iter().map(|one| one.name.chars().count()).max().unwrap_or(0);
+    // Most proxies need the same programs.
+    let mut missing = BTreeMap::new();
     for one in bundled {
         let definition = context.definition(&context.cwd, &one.name)?;
-        let _ = writeln!(text, "  {:width$}  {}", one.name, state(context, &definition));
+        let state = match definition.missing_program() {
+            Some(program) => {
+                missing.insert(program.to_owned(), definition.needs[program].clone());
+                format!("cannot run here: {program} is missing")
+            }
+            None => state(context, &definition),
+        };
+        let _ = writeln!(text, "  {:width$}  {state}", one.name);
+    }
+    for (program, help) in missing {
+        let _ = writeln!(text, "\n{program} is not on the PATH: {help}");
     }
     text.push_str("\n`upfault proxy doctor NAME` says more about a proxy, `upfault proxy clean` frees space in the cache\n");
     print::fitted(&text, context.width)?;
