@@ -318,6 +318,7 @@ mod tests {
         fs::write(runs.join("notes.txt"), "").unwrap();
         left(&runs, "mine", None);
         left(&runs, ".removing-mine", None);
+        #[cfg(unix)]
         std::os::unix::fs::symlink(runs.join("mine"), runs.join("20250101T000000-9")).unwrap();
 
         let own = RunFolder::create(cache.path()).unwrap();

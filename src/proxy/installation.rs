@@ -274,6 +274,7 @@ mod tests {
         assert!(matches!(turn, Ok(InstallationUse::Install(_))), "{turn:?}");
     }
 
+    #[cfg(unix)]
     #[tokio::test]
     async fn an_installation_that_cannot_be_locked_can_be_used_but_not_changed() {
         let (_cache, folder) = folder();
