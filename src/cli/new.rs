@@ -240,11 +240,8 @@ fn write(context: &CliContext, place: &ScenarioPlace, text: &str, force: bool) -
                 &mut io::stderr().lock(),
                 &format!("replace {}", place.shown),
             )?;
-    let written = if may_replace {
-        write_atomically(&place.path, text)
-    } else {
-        create_atomically(&place.path, text)
-    };
+    let written =
+        if may_replace { write_atomically(&place.path, text) } else { create_atomically(&place.path, text) };
     match written {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Failure::Usage(format!(
             "{} already exists\nhelp: choose another name (`upfault new NAME …`), or replace it with `--force`",

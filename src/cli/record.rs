@@ -5,15 +5,9 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 use url::Url;
 
-use super::{
-    context::CliContext,
-    failure::Failure,
-    interrupt::{self, StopSignal},
-    print,
-    record_args::RecordArgs,
-    serve::unbound,
-};
+use super::{context::CliContext, failure::Failure, print, record_args::RecordArgs, serve::unbound};
 use crate::{
+    platform::{StopSignal, stop_signal},
     provider,
     record::{NotRecorded, PassedEnd, PassedExchange, RecordChoice, RecordStore, Recorder, SavedRecording},
     report::{EXIT_BROKE, EXIT_INTERRUPTED, EXIT_OK, plural},
@@ -51,7 +45,7 @@ pub(super) fn record(context: &CliContext, args: &RecordArgs) -> Result<u8, Fail
         .build()
         .map_err(Failure::io("cannot start threads"))?;
     runtime.block_on(async {
-        let asked = interrupt::asked().map_err(Failure::io("cannot listen for signals"))?;
+        let asked = stop_signal().map_err(Failure::io("cannot listen for signals"))?;
         let origin = upstream.origin().ascii_serialization();
         let mut recorder = Recorder::start(args.listen, &origin, provider)
             .await

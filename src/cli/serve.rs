@@ -6,11 +6,8 @@ use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 use super::{
-    args::ServeArgs,
-    armed_files::ArmedFiles,
-    context::CliContext,
-    failure::Failure,
-    print, serve_library, watch_serve,
+    args::ServeArgs, armed_files::ArmedFiles, context::CliContext, failure::Failure, print, serve_library,
+    watch_serve,
 };
 use crate::{
     platform::{StopSignal, stop_signal},

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::plan::WireAction;
 use crate::{
     provider::TimedChunk,
-    wire::frames::{Carrier, Splitter},
+    wire::frames::{Carrier, RawFrame, Splitter},
 };
 
 /// A body in parts, as a timeline needs it.
@@ -41,7 +41,8 @@ impl ChunkActions {
     }
 }
 
-fn events(chunks: &[TimedChunk], carrier: Carrier) -> (Vec<usize>, usize) {
+/// The events in the parts, and whether the parts end with a complete event.
+pub(super) fn frames(chunks: &[TimedChunk], carrier: Carrier) -> (Vec<RawFrame>, bool) {
     let mut splitter = Splitter::new(carrier);
     for chunk in chunks {
         splitter.feed(&chunk.bytes);
@@ -49,7 +50,11 @@ fn events(chunks: &[TimedChunk], carrier: Carrier) -> (Vec<usize>, usize) {
     let mut frames = Vec::new();
     frames.extend(std::iter::from_fn(|| splitter.pop()));
     frames.extend(splitter.last());
-    let complete = splitter.waiting() == 0;
+    (frames, splitter.waiting() == 0)
+}
+
+fn events(chunks: &[TimedChunk], carrier: Carrier) -> (Vec<usize>, usize) {
+    let (frames, complete) = frames(chunks, carrier);
     let last = frames.last().filter(|last| complete && last.frame.data == "[DONE]");
     let terminator = last.map_or(0, |last| last.raw.len());
     let ends = frames.iter().scan(0, |end, frame| {

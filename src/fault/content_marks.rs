@@ -1,5 +1,8 @@
 //! Where the content of a stream is: the number of its frames before each point that is named by content.
 
+use bytes::Bytes;
+
+use super::chunks;
 use crate::{
     dialect::{self, StreamEvent},
     provider::{MessageBody, ProviderMessage},
@@ -22,16 +25,19 @@ impl ContentMarks {
     /// Reads the frames of a stream as a client of this API does. Empty frames do not count, as in a timeline.
     pub(super) fn of(message: &ProviderMessage, carrier: Option<Carrier>, api: Option<Api>) -> Self {
         let (Some(carrier), Some(api)) = (carrier, api) else { return Self::default() };
-        let frames: Vec<_> = match &message.body {
+        let frames: Vec<Bytes> = match &message.body {
             MessageBody::Whole(_) => return Self::default(),
-            MessageBody::Events { events, terminator } => events.iter().chain(terminator).collect(),
+            MessageBody::Events { events, terminator } => events.iter().chain(terminator).cloned().collect(),
             MessageBody::Session { opening, events, last, .. } => {
-                opening.iter().chain(events).chain([last]).collect()
+                opening.iter().chain(events).chain([last]).cloned().collect()
+            }
+            MessageBody::Chunks(parts) => {
+                chunks::frames(parts, carrier).0.into_iter().map(|frame| frame.raw).collect()
             }
         };
         let mut marks = Self::default();
         for (n, frame) in (1..).zip(frames.into_iter().filter(|frame| !frame.is_empty())) {
-            for event in frames::decode(carrier, frame) {
+            for event in frames::decode(carrier, &frame) {
                 let StreamEvent::Chunk { content, .. } =
                     dialect::event(api, event.event.as_deref(), &event.data)
                 else {

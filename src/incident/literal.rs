@@ -78,7 +78,11 @@ pub(super) fn literal(
         let own = std::iter::once((endpoint, body));
         (None, own.chain(others.into_iter().map(|other| (other, Value::Null))).collect())
     };
-    Ok(LiteralReply { reply: TurnReply::Literal { status, body, bodies }, headers, redacted: count })
+    Ok(LiteralReply {
+        reply: TurnReply::Literal { status, body, bodies, chunks: Vec::new() },
+        headers,
+        redacted: count,
+    })
 }
 
 #[cfg(test)]
@@ -111,7 +115,10 @@ mod tests {
                 .unwrap();
         assert_eq!(found.headers, [("retry-after".to_owned(), Some("3".to_owned()))].into());
         let body = Some(json!({"error": "wrong key REDACTED"}));
-        assert_eq!(found.reply, TurnReply::Literal { status: 401, body, bodies: IndexMap::new() });
+        assert_eq!(
+            found.reply,
+            TurnReply::Literal { status: 401, body, bodies: IndexMap::new(), chunks: Vec::new() }
+        );
         assert_eq!(found.redacted, 1);
     }
 
