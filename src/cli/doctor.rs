@@ -55,6 +55,11 @@ pub(super) fn doctor(context: &CliContext) -> Result<u8, Failure> {
 fn cache(context: &CliContext) -> Result<(String, bool), Failure> {
     let folder = &context.cache;
     let mut text = format!("cache     {}\n", folder.display());
+    if let Err(error) = is_writable(folder) {
+        let _ =
+            writeln!(text, "          BAD: cannot be written: {error}; set UPFAULT_CACHE to another folder");
+        return Ok((text, false));
+    }
     let installed = cached_installations(folder)?;
     let whole = DecimalBytes(size_of(folder));
     let taken = DecimalBytes(installed.iter().map(|one| size_of(&one.dir)).sum());
@@ -63,12 +68,7 @@ fn cache(context: &CliContext) -> Result<(String, bool), Failure> {
         1 => writeln!(text, "          {whole}; 1 installed proxy takes {taken}"),
         n => writeln!(text, "          {whole}; {n} installed proxies take {taken}"),
     };
-    let writable = is_writable(folder);
-    if let Err(error) = &writable {
-        let _ =
-            writeln!(text, "          BAD: cannot be written: {error}; set UPFAULT_CACHE to another folder");
-    }
-    Ok((text, writable.is_ok()))
+    Ok((text, true))
 }
 
 /// The settings file and what it chooses.

@@ -5,8 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use clap::Args as ClapArgs;
 
 use crate::{
-    incident::ReplyPlace,
-    scenario::{Api, Provider, duration},
+    incident::read_point,
+    scenario::{Api, Point, Provider, duration},
 };
 
 /// Options of `upfault new`.
@@ -30,8 +30,8 @@ pub(crate) struct NewArgs {
     pub api: Vec<Api>,
     /// Where in the response it happens: before-headers, after-headers, after-content, inside-tool-call,
     /// after-tool-arguments, before-end, after-events:N, after-bytes:N
-    #[arg(long, value_name = "PLACE")]
-    pub at: Option<ReplyPlace>,
+    #[arg(long, value_name = "POINT", value_parser = read_point)]
+    pub at: Option<Point>,
     /// Length of a stall or a delay, for example `40s`
     #[arg(long = "for", value_name = "TIME", value_parser = duration::parse, requires = "fault")]
     pub lasting: Option<Duration>,

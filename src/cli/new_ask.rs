@@ -8,9 +8,9 @@ use super::{
     schema_words,
 };
 use crate::{
-    incident::ReplyPlace,
+    incident::point_option,
     provider::{self, errors_called, profile},
-    scenario::{Api, Provider, duration},
+    scenario::{Api, Point, Provider, duration},
     shell,
 };
 
@@ -45,12 +45,12 @@ const FAULTS: [(&str, &str); 9] = [
     ("malform: html", "an HTML page with status 200"),
 ];
 
-const PLACES: [(ReplyPlace, &str); 5] = [
-    (ReplyPlace::BeforeHeaders, "in place of a response"),
-    (ReplyPlace::AfterHeaders, "after the headers of a stream, before its first event"),
-    (ReplyPlace::AfterContent, "in the middle of the text of a stream"),
-    (ReplyPlace::InsideToolCall, "in the middle of a tool call of a stream"),
-    (ReplyPlace::BeforeEnd, "at the very end"),
+const PLACES: [(Point, &str); 5] = [
+    (Point::BeforeHeaders, "in place of a response"),
+    (Point::AfterHeaders, "after the headers of a stream, before its first event"),
+    (Point::AfterContent, "in the middle of the text of a stream"),
+    (Point::InsideToolCall, "in the middle of a tool call of a stream"),
+    (Point::BeforeEnd, "at the very end"),
 ];
 
 /// Asks what happened. `given` are the arguments of the command line, which are not asked for.
@@ -70,7 +70,7 @@ pub(super) fn ask(
             };
             args.provider = None;
             args.what.error = Some(dialogue.error(provider)?);
-            args.at = Some(dialogue.place(args.at)?).filter(|place| *place != ReplyPlace::BeforeHeaders);
+            args.at = Some(dialogue.place(args.at)?).filter(|place| *place != Point::BeforeHeaders);
             if args.header.is_empty() && args.at.is_none() {
                 let wait =
                     dialogue.line("Retry-After of the response, if it had one [as in the catalogue]:")?;
@@ -89,7 +89,7 @@ pub(super) fn ask(
                 args.lasting = Some(dialogue.time("How long, for example 40s?")?);
             }
             if ["reset", "close", "stall", "delay", "hang", "truncate"].contains(&fault.as_str()) {
-                args.at = Some(dialogue.place(args.at)?).filter(|place| *place != ReplyPlace::BeforeHeaders);
+                args.at = Some(dialogue.place(args.at)?).filter(|place| *place != Point::BeforeHeaders);
             }
             args.what.fault = Some(fault);
         }
@@ -152,7 +152,7 @@ pub(super) fn command(args: &NewArgs) -> String {
     option("--copy", copy.clone());
     option("--provider", args.provider.map(|provider| provider.to_string()));
     args.api.iter().for_each(|api| option("--api", Some(api.to_string())));
-    option("--at", args.at.map(ReplyPlace::option));
+    option("--at", args.at.map(point_option));
     option("--for", time(args.lasting));
     for HeaderWish { name, value } in &args.header {
         option("--header", Some(format!("{name}: {}", value.as_deref().unwrap_or_default())));
@@ -274,7 +274,7 @@ impl Dialogue<'_> {
         })
     }
 
-    fn place(&mut self, given: Option<ReplyPlace>) -> Result<ReplyPlace, Failure> {
+    fn place(&mut self, given: Option<Point>) -> Result<Point, Failure> {
         if let Some(given) = given {
             return Ok(given);
         }

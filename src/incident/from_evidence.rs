@@ -8,7 +8,6 @@ use super::{
     error::IncidentError,
     evidence::IncidentEvidence,
     literal::literal,
-    place::ReplyPlace,
     recognize::catalogue_error,
     redact::redacted,
     repeated::{DraftCall, Repeated, broken, error_event, error_response, turn},
@@ -21,7 +20,7 @@ use crate::{
     dialect,
     observation::Identity,
     provider::{self, RequestedCall, SourceConfidence},
-    scenario::{Api, Combination, ErrorName, Fault, Turn},
+    scenario::{Api, Combination, ErrorName, Fault, Point, Turn},
     wire::frames::Carrier,
 };
 
@@ -41,10 +40,10 @@ pub(super) fn seen(
         Some(200..300) if !evidence.in_stream => success(call, evidence, wishes)?,
         None if evidence.broken.is_some() || evidence.in_stream && evidence.body.is_empty() => {
             let seen = evidence.broken.unwrap_or(SeenBreak::Closed);
-            let usual = if evidence.in_stream { ReplyPlace::AfterContent } else { ReplyPlace::BeforeHeaders };
+            let usual = if evidence.in_stream { Point::AfterContent } else { Point::BeforeHeaders };
             let place =
-                if seen.is_before_a_reply() { ReplyPlace::BeforeHeaders } else { wishes.at.unwrap_or(usual) };
-            let mut repeated = broken(call, seen.fault(place.point(call.provider, call.api)), place, wishes);
+                if seen.is_before_a_reply() { Point::BeforeHeaders } else { wishes.at.unwrap_or(usual) };
+            let mut repeated = broken(call, seen.fault(place), place, wishes);
             if evidence.in_stream && wishes.at.is_none() {
                 repeated.assumed.push("some text had arrived before the stream broke off".to_owned());
             }
@@ -72,7 +71,7 @@ fn seen_error(
     wishes: &DraftWishes,
 ) -> Result<Repeated, IncidentError> {
     let found = catalogue_error(call.provider, call.endpoint, error);
-    let in_stream = evidence.in_stream || wishes.at.is_some_and(|at| !at.is_before_a_reply());
+    let in_stream = evidence.in_stream || wishes.at.is_some_and(|at| at != Point::BeforeHeaders);
     // An event cannot be literal, and without a body there is nothing to send.
     let is_known = found.is_some_and(|found| found.is_same) && !wishes.literal;
     match found {
@@ -82,7 +81,7 @@ fn seen_error(
                 || evidence.headers.is_none() && error.json.is_none() && !wishes.literal =>
         {
             let mut repeated = match in_stream {
-                true => error_event(call, found.name, wishes.at.unwrap_or(ReplyPlace::AfterContent)),
+                true => error_event(call, found.name, wishes.at.unwrap_or(Point::AfterContent)),
                 false => error_response(call, found.name),
             };
             if in_stream && wishes.at.is_none() {
@@ -185,11 +184,11 @@ fn success(
     }
     if let Some(seen) = evidence.broken {
         let place = wishes.at.unwrap_or(if evidence.body.is_empty() {
-            ReplyPlace::AfterHeaders
+            Point::AfterHeaders
         } else {
-            ReplyPlace::BeforeEnd
+            Point::BeforeEnd
         });
-        let repeated = broken(call, seen.fault(place.point(call.provider, call.api)), place, wishes);
+        let repeated = broken(call, seen.fault(place), place, wishes);
         return Ok(Repeated { streams: vec![false], ..repeated });
     }
     let json = serde_json::from_str::<Value>(&text);
@@ -220,7 +219,7 @@ fn success(
             help: "name the fault with --fault".to_owned(),
         }
     })?;
-    let mut repeated = broken(call, fault, ReplyPlace::BeforeHeaders, wishes);
+    let mut repeated = broken(call, fault, Point::BeforeHeaders, wishes);
     repeated.title =
         titles::of_error(call.name(), 200, &malformed.as_str().unwrap_or("an error").replace('_', " "));
     repeated.streams = vec![evidence.stream.unwrap_or(false)];
@@ -236,8 +235,7 @@ fn stream(
 ) -> Result<Repeated, IncidentError> {
     let seen = seen_stream::read(endpoint, carrier, &evidence.body, evidence.broken);
     let place = wishes.at.unwrap_or(seen.place);
-    let at = place.point(call.provider, call.api);
-    let cut = |seen: SeenBreak| broken(call, seen.fault(at), place, wishes);
+    let cut = |seen: SeenBreak| broken(call, seen.fault(place), place, wishes);
     let mut repeated = match seen.end {
         StreamEnd::Error(error) => {
             let found = catalogue_error(call.provider, Some(endpoint), &error);

@@ -35,7 +35,7 @@ pub(crate) use evidence::IncidentEvidence;
 pub(crate) use exception::exception;
 pub(crate) use har::har;
 pub(crate) use litellm_log::litellm_log;
-pub(crate) use place::ReplyPlace;
+pub(crate) use place::{point_option, read_point};
 pub(crate) use plain_text::plain_text;
 pub(crate) use upstream_action::UpstreamAction;
 pub(crate) use wishes::DraftWishes;

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::{
     error::IncidentError,
-    place::ReplyPlace,
+    place::{SpokenPoint, reply_with},
     scenario_draft::{LONGEST_WAIT, shown_time},
     titles::{self, TitleAndReason},
     upstream_action::fault_called,
@@ -15,8 +15,8 @@ use super::{
 use crate::{
     provider::{self, SourceConfidence, profile},
     scenario::{
-        Api, Combination, ErrorName, Fault, FaultNeed, Http1Fault, Provider, SuccessReply, Turn, TurnReply,
-        fault_text,
+        Api, Combination, ErrorName, Fault, FaultNeed, Http1Fault, Point, Provider, SuccessReply, Turn,
+        TurnReply, fault_text,
     },
 };
 
@@ -61,8 +61,8 @@ pub(super) fn error(
     name: ErrorName,
     wishes: &DraftWishes,
 ) -> Result<Repeated, IncidentError> {
-    let place = wishes.at.unwrap_or(ReplyPlace::BeforeHeaders);
-    let mut repeated = match place.is_before_a_reply() {
+    let place = wishes.at.unwrap_or(Point::BeforeHeaders);
+    let mut repeated = match place == Point::BeforeHeaders {
         true => error_response(call, name),
         false => error_event(call, name, place),
     };
@@ -94,15 +94,17 @@ pub(super) fn error_response(call: &DraftCall<'_>, name: ErrorName) -> Repeated 
     }
 }
 
-pub(super) fn error_event(call: &DraftCall<'_>, name: ErrorName, place: ReplyPlace) -> Repeated {
-    let at = place.point(call.provider, call.api);
+pub(super) fn error_event(call: &DraftCall<'_>, name: ErrorName, place: Point) -> Repeated {
     Repeated {
-        turn: turn(TurnReply::Reply(place.reply()), vec![Fault::ErrorEvent { error: name, at, form: None }]),
+        turn: turn(
+            TurnReply::Reply(reply_with(place)),
+            vec![Fault::ErrorEvent { error: name, at: place, form: None }],
+        ),
         streams: vec![true],
         title: titles::of_error_event(call.name(), name.as_str(), place),
         references: Vec::new(),
         assumed: Vec::new(),
-        slug: format!("{}-{name}-{place}", call.provider),
+        slug: format!("{}-{name}-{}", call.provider, SpokenPoint(place)),
         timeout: None,
     }
 }
@@ -114,11 +116,9 @@ pub(super) fn fault(
     source: &str,
     wishes: &DraftWishes,
 ) -> Result<Repeated, IncidentError> {
-    let usual =
-        if wishes.stream == Some(true) { ReplyPlace::AfterContent } else { ReplyPlace::BeforeHeaders };
-    let found = |place: ReplyPlace, lasting: Option<Duration>| {
-        fault_called(text, place.point(call.provider, call.api), lasting, ErrorName::Internal)
-    };
+    let usual = if wishes.stream == Some(true) { Point::AfterContent } else { Point::BeforeHeaders };
+    let found =
+        |place: Point, lasting: Option<Duration>| fault_called(text, place, lasting, ErrorName::Internal);
     let mut place = wishes.at.unwrap_or(usual);
     let Some(mut fault) = found(place, wishes.lasting) else {
         let help = match found(place, Some(LONGEST_WAIT)) {
@@ -133,7 +133,7 @@ pub(super) fn fault(
     let needs_a_body = fault.needs(FaultNeed::BetweenEvents)
         || matches!(fault, Fault::Truncate { .. } | Fault::Http1(Http1Fault::BadChunkSize { .. }));
     if needs_a_body && wishes.at.is_none() {
-        place = ReplyPlace::AfterContent;
+        place = Point::AfterContent;
         fault = found(place, wishes.lasting).unwrap_or(fault);
     }
     let mut repeated = broken(call, fault, place, wishes);
@@ -142,12 +142,7 @@ pub(super) fn fault(
 }
 
 /// A reply with a fault.
-pub(super) fn broken(
-    call: &DraftCall<'_>,
-    fault: Fault,
-    place: ReplyPlace,
-    wishes: &DraftWishes,
-) -> Repeated {
+pub(super) fn broken(call: &DraftCall<'_>, fault: Fault, place: Point, wishes: &DraftWishes) -> Repeated {
     let has_place = fault.at().is_some();
     let needs_stream = fault.needs(FaultNeed::Events) || (has_place && place.is_of_stream());
     let (lasting, gives_up) = match &fault {
@@ -172,21 +167,17 @@ pub(super) fn broken(
     };
     let name = fault_text(&fault);
     let name = name.split(": {").next().unwrap_or(&name).trim_end_matches('}').to_owned();
-    let title = titles::of_fault(
-        call.name(),
-        &fault,
-        if has_place { place } else { ReplyPlace::BeforeHeaders },
-        timeout,
-    );
-    let reply = if has_place { place.reply() } else { SuccessReply::Ok };
+    let title =
+        titles::of_fault(call.name(), &fault, if has_place { place } else { Point::BeforeHeaders }, timeout);
+    let reply = if has_place { reply_with(place) } else { SuccessReply::Ok };
     Repeated {
         turn: turn(TurnReply::Reply(reply), vec![fault]),
         streams: if needs_stream { vec![true] } else { vec![false, true] },
         title,
         references: Vec::new(),
         assumed,
-        slug: match has_place && !place.is_before_a_reply() {
-            true => format!("{}-{name}-{place}", call.provider),
+        slug: match has_place && place != Point::BeforeHeaders {
+            true => format!("{}-{name}-{}", call.provider, SpokenPoint(place)),
             false => format!("{}-{name}", call.provider),
         },
         timeout,

@@ -1,9 +1,9 @@
 //! A stream as evidence shows it: how far it came, and how it ended.
 
-use super::{clue::SeenBreak, place::ReplyPlace, seen_error::SeenError};
+use super::{clue::SeenBreak, seen_error::SeenError};
 use crate::{
     dialect::{self, StreamEvent},
-    scenario::Api,
+    scenario::{Api, Point},
     wire::frames::{self, Carrier},
 };
 
@@ -11,7 +11,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SeenStream {
     /// Where it ended or the error came.
-    pub place: ReplyPlace,
+    pub place: Point,
     /// How it ended.
     pub end: StreamEnd,
 }
@@ -53,12 +53,12 @@ pub(super) fn read(api: Api, carrier: Carrier, body: &[u8], broken: Option<SeenB
         }
     }
     let place = match (arguments, text) {
-        (true, _) if finished => ReplyPlace::AfterToolArguments,
-        (true, _) => ReplyPlace::InsideToolCall,
-        _ if finished => ReplyPlace::BeforeEnd,
-        (_, true) => ReplyPlace::AfterContent,
-        _ if events > 0 => ReplyPlace::AfterEvents(1),
-        _ => ReplyPlace::AfterHeaders,
+        (true, _) if finished => Point::AfterToolArguments,
+        (true, _) => Point::InsideToolCall,
+        _ if finished => Point::BeforeEnd,
+        (_, true) => Point::AfterContent,
+        _ if events > 0 => Point::AfterEvents(1),
+        _ => Point::AfterHeaders,
     };
     let end = match (error, broken) {
         (Some(error), _) => StreamEnd::Error(Box::new(error)),
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_stream_is_placed_by_what_it_contained() {
-        use ReplyPlace::{AfterContent, AfterEvents, AfterHeaders, BeforeEnd, InsideToolCall};
+        use Point::{AfterContent, AfterEvents, AfterHeaders, BeforeEnd, InsideToolCall};
         use StreamEnd::{Broken, Early, Whole, WithoutTerminator};
         let closed = Some(SeenBreak::Closed);
         for (body, broken, place, end) in [
@@ -108,6 +108,6 @@ mod tests {
                     event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n";
         let seen = seen(Api::AnthropicMessages, body, None);
         let StreamEnd::Error(error) = &seen.end else { panic!("{seen:?}") };
-        assert_eq!((seen.place, error.kind.as_deref()), (ReplyPlace::AfterContent, Some("overloaded_error")));
+        assert_eq!((seen.place, error.kind.as_deref()), (Point::AfterContent, Some("overloaded_error")));
     }
 }

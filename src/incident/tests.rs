@@ -3,21 +3,20 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    DraftWishes, IncidentError, IncidentEvidence, ReplyPlace, UpstreamAction, curl, draft, exception, har,
-    litellm_log,
+    DraftWishes, IncidentError, IncidentEvidence, UpstreamAction, curl, draft, exception, har, litellm_log,
 };
 use crate::{
     provider::profile,
-    scenario::{Api, ErrorName, Fault, Provider, Scenario, load_text},
+    scenario::{Api, ErrorName, Fault, Point, Provider, Scenario, load_text},
 };
 
-const PLACES: [ReplyPlace; 6] = [
-    ReplyPlace::BeforeHeaders,
-    ReplyPlace::AfterHeaders,
-    ReplyPlace::AfterContent,
-    ReplyPlace::InsideToolCall,
-    ReplyPlace::AfterToolArguments,
-    ReplyPlace::BeforeEnd,
+const PLACES: [Point; 6] = [
+    Point::BeforeHeaders,
+    Point::AfterHeaders,
+    Point::AfterContent,
+    Point::InsideToolCall,
+    Point::AfterToolArguments,
+    Point::BeforeEnd,
 ];
 
 /// The text of a draft, which must load.
@@ -116,7 +115,7 @@ fn an_error_inside_a_tool_call_of_anthropic() {
     let action = UpstreamAction::Error(Provider::Anthropic, ErrorName::Overloaded);
     insta::assert_snapshot!(text(
         &action,
-        &DraftWishes { at: Some(ReplyPlace::InsideToolCall), ..DraftWishes::default() }
+        &DraftWishes { at: Some(Point::InsideToolCall), ..DraftWishes::default() }
     ));
 }
 
@@ -302,13 +301,13 @@ fn streams_and_bodies_with_status_200_are_recognized() {
     let delta = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"He\"}}\n\n";
     let error = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n";
     for (head, body, expected) in [
-        (sse, [delta, error].concat(), "error_event: {error: overloaded, at: {after_events: 4}}"),
+        (sse, [delta, error].concat(), "error_event: {error: overloaded, at: after_content}"),
         (
             sse,
             [delta, "curl: (56) Recv failure: Connection reset by peer\n"].concat(),
-            "reset: {at: {after_events: 4}}",
+            "reset: {at: after_content}",
         ),
-        (sse, delta.to_owned(), "close: {at: {after_events: 4}}"),
+        (sse, delta.to_owned(), "close: {at: after_content}"),
         ("content-type: text/html", "<html></html>".to_owned(), "malform: html"),
         ("content-type: application/json", "{\"id\":".to_owned(), "malform: cut_json"),
         ("content-type: application/json", String::new(), "malform: empty"),
@@ -355,7 +354,7 @@ fn a_call_that_did_not_fail_is_an_error_with_a_next_step() {
 fn wishes_that_contradict_each_other_are_refused() {
     let action = UpstreamAction::Error(Provider::Openai, ErrorName::Internal);
     let refused = |wishes: DraftWishes| draft(&action, &wishes).unwrap_err().to_string();
-    let at = Some(ReplyPlace::AfterContent);
+    let at = Some(Point::AfterContent);
     assert!(
         refused(DraftWishes { at, stream: Some(false), ..DraftWishes::default() })
             .contains("only in a stream")

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::place::ReplyPlace;
-use crate::scenario::{Fault, FaultStage};
+use super::place::SpokenPoint;
+use crate::scenario::{Fault, FaultStage, Point};
 
 /// The title, which says what must hold, and the reason.
 pub(super) type TitleAndReason = (String, &'static str);
@@ -35,18 +35,13 @@ pub(super) fn of_error(name: &str, status: u16, words: &str) -> TitleAndReason {
 }
 
 /// For an error event in a stream.
-pub(super) fn of_error_event(name: &str, error: &str, place: ReplyPlace) -> TitleAndReason {
-    let place = place.to_string().replace("before its response", "at the start of a stream");
+pub(super) fn of_error_event(name: &str, error: &str, place: Point) -> TitleAndReason {
+    let place = SpokenPoint(place).to_string().replace("before its response", "at the start of a stream");
     (format!("{} error event ({error}) {place} reaches the caller as an error", possessive(name)), CUT)
 }
 
 /// For a fault.
-pub(super) fn of_fault(
-    name: &str,
-    fault: &Fault,
-    place: ReplyPlace,
-    timeout: Option<Duration>,
-) -> TitleAndReason {
+pub(super) fn of_fault(name: &str, fault: &Fault, place: Point, timeout: Option<Duration>) -> TitleAndReason {
     let what = fault.to_string();
     match fault {
         Fault::Delay { .. } | Fault::Latency(_) | Fault::Drip { .. } => (
@@ -54,15 +49,22 @@ pub(super) fn of_fault(
             "A model that thinks for a long time is not a failure.",
         ),
         Fault::Hang { .. } | Fault::Stall { .. } => (
-            format!("The caller gets an error in its API's form when {name} is silent {place}"),
+            format!(
+                "The caller gets an error in its API's form when {name} is silent {}",
+                SpokenPoint(place)
+            ),
             match timeout {
                 Some(_) => "The caller's own deadline depends on it, and SDKs cannot read anything else.",
                 None => "The caller's own deadline depends on it.",
             },
         ),
-        Fault::Reset { .. } | Fault::Close { .. } | Fault::Truncate { .. } | Fault::DropTerminator => {
-            (format!("A response of {name} that breaks off {place} does not look finished ({what})"), CUT)
-        }
+        Fault::Reset { .. } | Fault::Close { .. } | Fault::Truncate { .. } | Fault::DropTerminator => (
+            format!(
+                "A response of {name} that breaks off {} does not look finished ({what})",
+                SpokenPoint(place)
+            ),
+            CUT,
+        ),
         _ if fault.stage() != FaultStage::Reply => (
             format!("A failed connection to {name} is a failure that the caller can see ({what})"),
             "People search for the cause in the wrong place if the status blames the caller.",

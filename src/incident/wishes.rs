@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use super::place::ReplyPlace;
-use crate::scenario::{Api, Provider};
+use crate::scenario::{Api, Point, Provider};
 
 /// What the user wants differently from what the incident and the catalogue say.
 #[derive(Debug, Clone, Default)]
@@ -17,7 +16,7 @@ pub(crate) struct DraftWishes {
     /// Whether callers request a stream.
     pub stream: Option<bool>,
     /// Where it happens.
-    pub at: Option<ReplyPlace>,
+    pub at: Option<Point>,
     /// How long a silence or a delay is.
     pub lasting: Option<Duration>,
     /// Headers of the response; `None` removes one.

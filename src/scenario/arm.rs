@@ -388,13 +388,13 @@ mod tests {
           |
           = help: choose other providers; `unknown_event` works in every stream format
         "#);
-        insta::assert_snapshot!(error("not json"), @"
-        error: expected keys with values (`{key: value}`)
+        insta::assert_snapshot!(error("not json"), @r#"
+        error: found the text "not json", expected keys with values (`{key: value}`)
          --> the request's body:1:1
           |
         1 | not json
           | ^^^^^^^^
-        ");
+        "#);
     }
 
     #[test]

@@ -152,7 +152,7 @@ fn mistakes_are_reported_with_a_next_step_and_nothing_is_written() {
         (&["--error", "anthropic/overloded"], &["`overloded`", "did you mean `overloaded`?"]),
         (&["--fault", "rest"], &["`rest` is not a complete fault", "upfault list --faults"]),
         (&["--fault", "delay"], &["--for 40s"]),
-        (&["--error", "internal", "--at", "middle"], &["the places are: before-headers"]),
+        (&["--error", "internal", "--at", "middle"], &["the points are: before-headers"]),
         (&["--error", "internal", "--header", "x"], &["write NAME:VALUE"]),
         (&["--error", "internal", "--fault", "reset"], &["cannot be used with"]),
         (&["--from-curl", "nothing.txt"], &["cannot read nothing.txt", "help: "]),

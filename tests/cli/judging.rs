@@ -112,7 +112,7 @@ fn a_file_that_is_not_a_report_is_an_error_with_the_reason_and_a_next_step() {
         assert_eq!(printed.out, "");
     }
     stage.upfault(&["explain", "nothing.json"]).code(2).err_has(&[
-        "no report, scenario or rule is called `nothing.json`",
+        "no report, scenario, rule or provider is called `nothing.json`",
         "help: `upfault run --report json=PATH` writes a report",
     ]);
     // A scenario may be JSON too.
