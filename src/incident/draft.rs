@@ -79,8 +79,9 @@ pub(crate) fn draft(action: &UpstreamAction, wishes: &DraftWishes) -> Result<Sce
         turn: repeated.turn,
         timeout: wishes.timeout.or(repeated.timeout),
         retries: wishes.retries,
+        speedup: None,
     };
-    draft.scale();
+    draft.choose_speedup();
     Ok(draft)
 }
 
@@ -109,9 +110,7 @@ fn apis(
     let names: Vec<&str> = apis.iter().map(|api| api.as_str()).collect();
     match apis.len() {
         1 => assumed.push(format!("callers use {}", names[0])),
-        _ => {
-            assumed.push(format!("callers use {}; remove the one that yours do not use", names.join(" or ")))
-        }
+        _ => assumed.push(format!("callers use {} (remove the other one)", names.join(" or "))),
     }
     apis
 }

@@ -8,8 +8,17 @@ use crate::scenario::{
     Api, Fault, Provider, SuccessReply, Turn, TurnReply, block_text, fault_text, flow, turn_file,
 };
 
-/// The longest wait that a scenario should contain: longer ones are scaled down.
+/// The longest wait that a run should contain: longer ones are divided.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// What a longer one becomes.
+const USUAL_WAIT: Duration = Duration::from_secs(3);
+
+/// The divisors to choose from; the largest is the largest that a scenario can have.
+const SPEEDUPS: [u32; 9] = [2, 3, 4, 8, 12, 16, 32, 50, 100];
+
+/// The length up to which a turn is written on one line, and up to which assumptions share one.
+const SHORT: usize = 90;
 
 /// A scenario that repeats an incident.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,11 +45,13 @@ pub(crate) struct ScenarioDraft {
     pub(super) timeout: Option<Duration>,
     /// How often the proxy retries.
     pub(super) retries: Option<u32>,
+    /// By what all times are divided.
+    pub(super) speedup: Option<u32>,
 }
 
 impl ScenarioDraft {
-    /// Divides all times by the same number if one of them is so long that every run would wait for it.
-    pub(super) fn scale(&mut self) {
+    /// Chooses a [speedup](Self::speedup) if one of the times is so long that every run would wait for it.
+    pub(super) fn choose_speedup(&mut self) {
         let waits = self.turn.faults.iter().filter_map(|fault| match fault {
             Fault::Delay { lasting, .. } | Fault::Stall { lasting: Some(lasting), .. } => Some(*lasting),
             _ => None,
@@ -48,28 +59,16 @@ impl ScenarioDraft {
         let is_silent =
             self.turn.faults.iter().any(|fault| matches!(fault, Fault::Hang { .. } | Fault::Stall { .. }));
         let longest = waits.chain(self.timeout.filter(|_| is_silent)).max().unwrap_or_default();
-        if longest <= LONGEST_WAIT {
-            return;
+        if longest > LONGEST_WAIT {
+            let short = |by: &u32| longest / *by <= USUAL_WAIT;
+            self.speedup = SPEEDUPS.iter().copied().find(short).or(SPEEDUPS.last().copied());
         }
-        let by = u32::try_from(longest.as_millis().div_ceil(4000)).unwrap_or(u32::MAX);
-        let scaled = |time: Duration| {
-            Duration::from_millis(u64::try_from((time / by).as_millis()).unwrap_or(u64::MAX))
-        };
-        for fault in &mut self.turn.faults {
-            if let Fault::Delay { lasting, .. } | Fault::Stall { lasting: Some(lasting), .. } = fault {
-                *lasting = scaled(*lasting);
-            }
-        }
-        self.timeout = self.timeout.map(scaled);
-        self.assumed
-            .push(format!("times divided by {by} ({} in the incident) change nothing", shown_time(longest)));
     }
 
     /// The text of the file.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
-        for assumed in &self.assumed {
-            let line: String = assumed.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        for line in assumed_lines(&self.assumed) {
             let _ = writeln!(text, "# Assumed: {line}.");
         }
         let _ = writeln!(text, "title: {}\nwhy: {}", block_text(&self.title), block_text(&self.why));
@@ -77,8 +76,10 @@ impl ScenarioDraft {
             let _ = writeln!(text, "references: {}", flow(&json!(self.references)));
         }
         let _ = write!(text, "{}", self.matrix());
-        text.push_str("upstream:\n");
-        text.push_str(&self.turn_text());
+        text.push_str(&self.upstream());
+        if let Some(by) = self.speedup {
+            let _ = writeln!(text, "speedup: {by}");
+        }
         let mut proxy = serde_json::Map::new();
         proxy.extend(self.timeout.map(|timeout| ("timeout".to_owned(), Value::from(shown_time(timeout)))));
         proxy.extend(self.retries.map(|retries| ("retries".to_owned(), Value::from(retries))));
@@ -103,8 +104,8 @@ impl ScenarioDraft {
         if axes.is_empty() { String::new() } else { format!("matrix: {}\n", flow(&Value::Object(axes))) }
     }
 
-    /// The turn, one key per line.
-    fn turn_text(&self) -> String {
+    /// The turn: on one line if that is short, otherwise with one key per line.
+    fn upstream(&self) -> String {
         let mut file = match turn_file(&self.turn) {
             Value::Object(members) => members,
             _ => serde_json::Map::new(),
@@ -113,9 +114,7 @@ impl ScenarioDraft {
         if !self.turn.faults.is_empty() && self.turn.answer == TurnReply::Reply(SuccessReply::Ok) {
             file.remove("reply");
         }
-        let mut text = String::new();
-        for (n, (key, value)) in file.iter().enumerate() {
-            let mark = if n == 0 { "  - " } else { "    " };
+        let member = |(key, value): (&String, &Value)| {
             let value = match key.as_str() {
                 "faults" => {
                     let faults = self.turn.faults.iter().map(|fault| match fault_text(fault) {
@@ -126,9 +125,13 @@ impl ScenarioDraft {
                 }
                 _ => flow(value),
             };
-            let _ = writeln!(text, "{mark}{key}: {value}");
+            format!("{key}: {value}")
+        };
+        let members: Vec<String> = file.iter().map(member).collect();
+        match members.as_slice() {
+            [only] if only.len() <= SHORT => format!("upstream: [{{{only}}}]\n"),
+            members => format!("upstream:\n  - {}\n", members.join("\n    ")),
         }
-        text
     }
 
     /// The name that the scenario gets if the user does not choose one.
@@ -142,6 +145,22 @@ impl ScenarioDraft {
         let words: Vec<&str> = plain.split('-').filter(|word| !word.is_empty()).collect();
         format!("incidents/{}", words.join("-"))
     }
+}
+
+/// The assumptions as sentences of one line; short ones share a line.
+fn assumed_lines(assumed: &[String]) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for assumed in assumed {
+        let assumed: String = assumed.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + assumed.chars().count() < SHORT => {
+                line.push_str("; ");
+                line.push_str(&assumed);
+            }
+            _ => lines.push(assumed),
+        }
+    }
+    lines
 }
 
 /// A time as scenarios write it.
