@@ -1,6 +1,10 @@
 //! A client of an LLM provider, and tests that let the provider fail: `cargo test --example client`.
 
-#![expect(clippy::print_stdout, reason = "an example that prints its result")]
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "an example with a client of its own that prints its result"
+)]
 
 use reqwest::{Response, StatusCode, header::RETRY_AFTER};
 
