@@ -334,7 +334,7 @@ mod tests {
         2 |  "upstream": [{"error": "rate_limits"}]}
           |                         ^^^^^^^^^^^^^
           |
-          = help: did you mean `rate_limit`? Possible values: `invalid_api_key`, `missing_api_key`, `permission`, `model_not_found`, `bad_request`, `context_length`, `content_policy`, `too_large`, `unprocessable`, `rate_limit`, `token_limit`, `quota`, `internal`, `bad_gateway`, `unavailable`, `gateway_timeout`, `overloaded`, `credit_balance_exhausted`, `organization_spend_limit_exceeded`, `project_spend_limit_exceeded`, `organization_usage_limit_exceeded`, `slow_down`
+          = help: did you mean `rate_limit`?
         "#);
         insta::assert_snapshot!(error(r#"{"scenario": "limits/rate-limits"}"#), @r#"
         error: there is no scenario `limits/rate-limits` here

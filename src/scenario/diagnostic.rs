@@ -171,10 +171,14 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         .map(|(_, candidate)| candidate)
 }
 
-/// The help line for a word that is not one of `expected`: the nearest of them, if any, and the list.
+/// The longest list of words that stands next to a guess: a longer one hides it.
+const SHORT_LIST: usize = 8;
+
+/// The help line for a word that is not one of `expected`: the one that is most likely meant, and the others.
 pub(crate) fn meant(word: &str, expected: &[&str]) -> String {
     let list = expected.iter().map(|e| format!("`{e}`")).collect::<Vec<_>>().join(", ");
     match meaning(word, expected).or_else(|| nearest(word, expected.iter().copied())) {
+        Some(near) if expected.len() > SHORT_LIST => format!("did you mean `{near}`?"),
         Some(near) => format!("did you mean `{near}`? Possible values: {list}"),
         None => format!("possible values: {list}"),
     }

@@ -21,7 +21,7 @@ fn a_misspelt_error_name_shows_the_line_and_a_suggestion() {
     4 |   - error: rate_limt
       |            ^^^^^^^^^
       |
-      = help: did you mean `rate_limit`? Possible values: `invalid_api_key`, `missing_api_key`, `permission`, `model_not_found`, `bad_request`, `context_length`, `content_policy`, `too_large`, `unprocessable`, `rate_limit`, `token_limit`, `quota`, `internal`, `bad_gateway`, `unavailable`, `gateway_timeout`, `overloaded`, `credit_balance_exhausted`, `organization_spend_limit_exceeded`, `project_spend_limit_exceeded`, `organization_usage_limit_exceeded`, `slow_down`
+      = help: did you mean `rate_limit`?
     ");
 }
 
@@ -34,7 +34,7 @@ fn an_unknown_key_shows_the_line_and_a_suggestion() {
     3 | upstram:
       | ^^^^^^^
       |
-      = help: did you mean `upstream`? Possible values: `title`, `why`, `level`, `tags`, `references`, `matrix`, `upstream`, `deployments`, `transport`, `account`, `speedup`, `proxy`, `steps`, `expect`, `except`, `recorded`, `known`
+      = help: did you mean `upstream`?
     ");
 }
 
