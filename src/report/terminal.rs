@@ -156,7 +156,7 @@ impl<'r> TerminalText<'r> {
         }
         let failed = self.of(&[Verdict::Fail, Verdict::Changed]);
         if failed.len() > 1 {
-            let note = "newly broken; `upfault explain RULE` explains a rule";
+            let note = "broken, and not accepted before; `upfault explain RULE` explains a rule";
             let group =
                 GroupHeading { heading: "NEW", style: verdict_style(Verdict::Fail), note, listed: true };
             by_rule(&mut painter, &group, &failed, Findings::New, &shared)?;

@@ -139,7 +139,7 @@ pub(super) fn show(
         }
         let origin = case.origins.iter().find(|origin| origin.step == exchange.step);
         if let Some(origin) = origin.filter(|_| !case.findings.is_empty()) {
-            field(painter, "error source", &cut(&made_by(origin), BODY))?;
+            field(painter, "error from", &cut(&made_by(origin), BODY))?;
             if let Some(fates) = fates(origin) {
                 field(painter, "detail fate", &cut(&fates, 2 * BODY))?;
             }

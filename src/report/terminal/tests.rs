@@ -103,7 +103,7 @@ fn a_failure_shows_both_sides_of_the_wire() {
                      {"error":{"message":"Rate limit reached
                      canary-msg-k3x9w2m4p7q1-primary-1","type":"requests","param":null,
                      "code":"rate_limit_exceeded"}}
-      error source   upstream primary#1 (its message in error.message, its request id in header
+      error from     upstream primary#1 (its message in error.message, its request id in header
                      x-request-id)
       detail fate    message inside a longer message; type "requests" became "throttling_error"; code
                      "rate_limit_exceeded" became "429"; retry-after lost

@@ -106,7 +106,7 @@ fn a_difference_by_policy_alone_names_the_policy_key() {
         new by policy.timeout = 504: status.timeout
         timeouts/c, timeouts/d
 
-    NEW 4 cases, 1 rule: newly broken; `upfault explain RULE` explains a rule:
+    NEW 4 cases, 1 rule: broken, and not accepted before; `upfault explain RULE` explains a rule:
       status.timeout  4 cases
         e.g. timeouts/a: expected 504 (policy `default + upfault.toml`), observed 408 with an error
 
