@@ -71,6 +71,8 @@ const VOLATILE: &[(&str, &str)] = &[
     // Ports differ from run to run.
     (r"(?:\b127\.0\.0\.1|\b0\.0\.0\.0|\blocalhost|\[::1?\]):\d{1,5}\b", "<address>"),
     (r"(?i)\b(port)( |=|: ?|=:)\d{4,5}\b", "$1$2<port>"),
+    // The frames of a traceback: each version of Python prints them in another way.
+    (r"(Traceback \(most recent call last\):)(?:\n[ \t]+[^\n]*)+", "$1\n  <frames>"),
     // The folder in which a proxy is installed.
     (r"(?:/[\w.+@-]+)+/(python3\.\d+|site-packages|node_modules)/", "<folder>/$1/"),
 ];
@@ -200,6 +202,10 @@ mod tests {
                 "Fallbacks=[{'upfault-aaaaaaaaaaaa-p': ['upfault-aaaaaaaaaaaa-b']}, {'<model p>': ['<model b>']}, \
                  {'upfault-bbbbbbbbbbbb-p': ['upfault-bbbbbbbbbbbb-b', 'upfault-bbbbbbbbbbbb-c']}]",
                 "Fallbacks=[{'<model p>': ['<model b>']}]",
+            ),
+            (
+                "Traceback (most recent call last):\n  File \"/a/b.py\", line 1, in c\n    d()\n    ~^^\nValueError: e",
+                "Traceback (most recent call last):\n  <frames>\nValueError: e",
             ),
             ("Incorrect key sk-ab***yz", "Incorrect key <masked key>"),
             (
