@@ -51,7 +51,7 @@ pub(super) fn new(context: &CliContext, args: &NewArgs) -> Result<u8, Failure> {
     }
     let args = &asked.args;
     let file = match &args.what.copy {
-        Some(of) => copied(context, args, of)?,
+        Some(of) => copied(context, of)?,
         None => drafted(context, &asked)?,
     };
     let place = place(context, args.name.as_deref(), &file.name)?;
@@ -167,22 +167,11 @@ fn text_of(context: &CliContext, file: &Path) -> Result<String, Failure> {
 }
 
 /// A copy of a scenario, with its name.
-fn copied(context: &CliContext, args: &NewArgs, of: &str) -> Result<NewFile, Failure> {
+fn copied(context: &CliContext, of: &str) -> Result<NewFile, Failure> {
     let settings = Settings::read(context)?;
     let library = select::library(context, &settings, &PathArgs { paths: vec![of.into()] })?;
     match library.scenarios.as_slice() {
-        [one] => {
-            let own = [&args.title, &args.why].iter().any(|wish| wish.is_some())
-                || !args.api.is_empty()
-                || args.provider.is_some();
-            if own {
-                return Err(Failure::Usage(
-                    "--copy copies a scenario as it is\nhelp: omit the other options, and change the copy"
-                        .to_owned(),
-                ));
-            }
-            Ok(NewFile { text: library.text(&one.id).to_string(), name: one.id.clone() })
-        }
+        [one] => Ok(NewFile { text: library.text(&one.id).to_string(), name: one.id.clone() }),
         [] => Err(Failure::Load(LoadError::NotFound { path: of.to_owned(), near: None })),
         several => Err(Failure::Usage(format!(
             "`{of}` names {}\nhelp: name one of them, for example `{}`",

@@ -23,41 +23,41 @@ pub(crate) struct NewArgs {
     #[arg(long, value_name = "N", requires = "from_har")]
     pub entry: Option<usize>,
     /// Provider behind the proxy [default: the one that the error or the evidence names, else openai]
-    #[arg(long, value_name = "PROVIDER")]
+    #[arg(long, value_name = "PROVIDER", conflicts_with = "copy")]
     pub provider: Option<Provider>,
     /// API that callers use; repeatable [default: openai/chat, and the provider's own chat API]
-    #[arg(long, value_name = "API")]
+    #[arg(long, value_name = "API", conflicts_with = "copy")]
     pub api: Vec<Api>,
     /// Where in the response it happens: before-headers, after-headers, after-content, inside-tool-call,
     /// after-tool-arguments, before-end, after-events:N, after-bytes:N
-    #[arg(long, value_name = "POINT", value_parser = read_point)]
+    #[arg(long, value_name = "POINT", value_parser = read_point, conflicts_with = "copy")]
     pub at: Option<Point>,
     /// Length of a stall or a delay, for example `40s`
     #[arg(long = "for", value_name = "TIME", value_parser = duration::parse, requires = "fault")]
     pub lasting: Option<Duration>,
     /// Header of the provider's response, for example `retry-after: 27`; an empty value removes it; repeatable
-    #[arg(long, value_name = "NAME:VALUE")]
+    #[arg(long, value_name = "NAME:VALUE", conflicts_with = "copy")]
     pub header: Vec<HeaderWish>,
     /// Callers request a stream [default: with and without, unless it can happen only in a stream]
-    #[arg(long, conflicts_with = "plain")]
+    #[arg(long, conflicts_with_all = ["plain", "copy"])]
     pub stream: bool,
     /// Callers request no stream
-    #[arg(long)]
+    #[arg(long, conflicts_with = "copy")]
     pub plain: bool,
     /// Timeout of the proxy, for example `30s`
-    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, conflicts_with = "copy")]
     pub timeout: Option<Duration>,
     /// How often the proxy retries
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "copy")]
     pub retries: Option<u32>,
     /// Send the response of the evidence as it is, even if the catalogue has this error
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["error", "fault", "copy"])]
     pub literal: bool,
     /// Title: what must hold
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "copy")]
     pub title: Option<String>,
     /// Why it matters: what the incident cost
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "copy")]
     pub why: Option<String>,
     /// Print the scenario instead of writing a file
     #[arg(long)]

@@ -12,9 +12,12 @@ pub(crate) fn curl(text: &str) -> Result<IncidentEvidence, IncidentError> {
     let mut state = State::Before;
     let mut body: Vec<&str> = Vec::new();
     for line in text.lines().map(|line| line.trim_end_matches('\r')) {
-        if let Some(failure) = failure(line) {
-            found.broken = Some(failure);
-            continue;
+        let (line, failure) = without_failure(line);
+        if let Some(failure) = failure {
+            found.broken = failure.or(found.broken);
+            if line.is_empty() {
+                continue;
+            }
         }
         // `-v` marks the lines of a head with `< `, those of the request with `> `, and its own notes with `* `.
         let marked = line.strip_prefix("< ").or((line == "<").then_some(""));
@@ -82,10 +85,23 @@ fn is_note(line: &str) -> bool {
     ["* ", "> ", "{ [", "} ["].iter().any(|mark| line.starts_with(mark))
 }
 
-/// The failure in a line such as `curl: (18) transfer closed with outstanding read data remaining`.
-fn failure(line: &str) -> Option<SeenBreak> {
-    let (code, message) = line.strip_prefix("curl: (")?.split_once(") ")?;
-    // The exit codes are documented in the manual of curl.
+/// The line without what curl says at its end, and what that means. A body that ends without a line end has curl's words
+/// on its last line: `data: {"chocurl: (18) transfer closed with outstanding read data remaining`.
+fn without_failure(line: &str) -> (&str, Option<Option<SeenBreak>>) {
+    let Some(at) = line.find("curl: (") else { return (line, None) };
+    let said = line[at + "curl: (".len()..].split_once(") ");
+    match said.filter(|(code, _)| code.bytes().all(|byte| byte.is_ascii_digit())) {
+        Some((code, message)) => (&line[..at], Some(failure(code, message))),
+        None => (line, None),
+    }
+}
+
+/// The failure that curl reports; `None` if it only reports the status.
+fn failure(code: &str, message: &str) -> Option<SeenBreak> {
+    // The exit codes are documented in the manual of curl. 22 is a status, and its words could be those of a failure.
+    if code == "22" {
+        return None;
+    }
     SeenBreak::of(message).or(match code {
         "6" => Some(SeenBreak::UnknownHost),
         "7" => Some(SeenBreak::Refused),

@@ -17,7 +17,6 @@ use super::{
     wishes::DraftWishes,
 };
 use crate::{
-    dialect,
     observation::Identity,
     provider::{self, RequestedCall, SourceConfidence},
     scenario::{Api, Combination, ErrorName, Fault, Point, Turn},
@@ -175,11 +174,7 @@ fn success(
 ) -> Result<Repeated, IncidentError> {
     let endpoint = call.asked();
     let text = evidence.text();
-    let kind = evidence.header("content-type").and_then(Carrier::of);
-    let looks_like_one = ["data:", "event:", ":"].iter().any(|start| text.trim_start().starts_with(start));
-    let carrier = kind
-        .or_else(|| (looks_like_one || evidence.stream == Some(true)).then(|| dialect::carrier(endpoint)));
-    if let Some(carrier) = carrier.filter(|_| endpoint.streams()) {
+    if let Some(carrier) = seen_stream::carrier(evidence, endpoint) {
         return stream(call, endpoint, carrier, evidence, wishes);
     }
     if let Some(seen) = evidence.broken {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
 
-use super::{clue::SeenBreak, error::IncidentError, evidence::IncidentEvidence, recognize};
+use super::{clue::SeenBreak, error::IncidentError, evidence::IncidentEvidence, recognize, redact::redacted};
 
 /// What one entry of a HAR file says: number `wanted` (from 1), or else the last one that failed, preferably a call of an
 /// API that upfault knows.
@@ -94,9 +94,11 @@ fn list(entries: &[Value]) -> String {
 fn line(entry: &Value) -> String {
     let url = entry["request"]["url"].as_str().unwrap_or_default();
     let path = url::Url::parse(url).map(|url| url.path().to_owned()).unwrap_or_default();
+    let path = percent_encoding::percent_decode_str(&path).decode_utf8_lossy();
+    let path: String = redacted(&path).0.chars().take(80).collect();
     let method = entry["request"]["method"].as_str().unwrap_or("?");
     let text = format!("{method} {path} {}", entry["response"]["status"]);
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).take(100).collect()
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -120,6 +122,33 @@ mod tests {
         assert_eq!(found.stream, Some(true));
         assert_eq!(found.assumed, ["entry 1 of 2 is the incident: POST /v1/chat/completions 503"]);
         assert_eq!(har(&file.to_string(), Some(2)).unwrap().status, Some(404));
+    }
+
+    #[test]
+    fn healthy_streams_after_the_failure_are_not_the_incident() {
+        let responses = "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"status\":\"in_progress\",\"error\":null}}\n\nevent: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"status\":\"completed\",\"error\":null,\"output\":[]}}\n\n";
+        let gemini = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"x\"}]},\"finishReason\":\"STOP\"}]}\n\n";
+        for (url, body) in [
+            ("https://api.openai.com/v1/responses", responses),
+            ("https://generativelanguage.googleapis.com/v1beta/models/m:streamGenerateContent", gemini),
+        ] {
+            let file = json!({"log": {"entries": [
+                entry(url, json!({"status": 429, "headers": [], "content": {"text": "{}"}})),
+                entry(url, json!({"status": 200, "headers": [{"name": "content-type", "value": "text/event-stream"}], "content": {"text": body}})),
+            ]}});
+            assert_eq!(har(&file.to_string(), None).unwrap().status, Some(429), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_account_in_a_path_is_not_written() {
+        let arn = "https://bedrock-runtime.us-east-1.amazonaws.com/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Ainference-profile%2Fx/converse";
+        let file = json!({"log": {"entries": [entry(arn, json!({"status": 429})), entry("https://x.test/a", json!({"status": 200}))]}});
+        let found = har(&file.to_string(), None).unwrap();
+        assert!(
+            found.assumed[0].ends_with(" 429") && !found.assumed[0].contains("123456789012"),
+            "{found:?}"
+        );
     }
 
     #[test]

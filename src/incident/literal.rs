@@ -3,7 +3,11 @@
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::{error::IncidentError, evidence::IncidentEvidence, redact::redacted};
+use super::{
+    error::IncidentError,
+    evidence::IncidentEvidence,
+    redact::{redacted, redacted_json},
+};
 use crate::{
     provider,
     scenario::{Api, Combination, TurnReply},
@@ -49,8 +53,13 @@ pub(super) fn literal(
     if evidence.body.len() > LONGEST {
         return Err(IncidentError::TooLong { bytes: evidence.body.len(), most: LONGEST });
     }
-    let (text, mut count) = redacted(&evidence.text());
+    let text = evidence.text();
     let json = serde_json::from_str::<Value>(&text).ok().filter(|json| json.is_object() || json.is_array());
+    let (text, in_text) = redacted(&text);
+    let (json, mut count) = match json.map(redacted_json) {
+        Some((json, count)) => (Some(json), count),
+        None => (None, in_text),
+    };
     let mut headers = IndexMap::new();
     let usual = match &json {
         Some(_) => "application/json",

@@ -4,12 +4,17 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{evidence::IncidentEvidence, seen_error::SeenError};
+use super::{
+    evidence::IncidentEvidence,
+    seen_error::SeenError,
+    seen_stream::{self, StreamEnd},
+};
 use crate::{
     dialect,
     observation::Identity,
     provider::{self, MessageBody, RequestedCall, profile},
     scenario::{Api, ErrorName, Provider},
+    wire::frames::Carrier,
 };
 
 /// An error of the catalogue that evidence shows.
@@ -106,19 +111,22 @@ pub(super) fn endpoint(evidence: &IncidentEvidence) -> Option<(Api, Option<bool>
 
 /// Whether a call of a HAR file failed: by its status, its connection, its body, or the end of its stream.
 pub(super) fn has_failed(call: &IncidentEvidence) -> bool {
-    let is_stream = call.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
-    match call.status {
+    let known = endpoint(call).map(|(api, _)| api);
+    let api = known.unwrap_or(Api::OpenaiChat);
+    let carrier = match known {
+        Some(api) => seen_stream::carrier(call, api),
+        None => call.header("content-type").and_then(Carrier::of),
+    };
+    match (call.status, carrier) {
         _ if call.broken.is_some() => true,
-        None | Some(400..) => true,
-        Some(200..300) if is_stream => {
-            let text = call.text();
-            let ends = ["[DONE]", "message_stop", "response.completed", "response.incomplete"];
-            text.contains("\"error\"") || !ends.iter().any(|end| text.contains(end))
+        (None | Some(400..), _) => true,
+        (Some(200..300), Some(carrier)) => {
+            seen_stream::read(api, carrier, &call.body, None).end != StreamEnd::Whole
         }
-        Some(200..300) if endpoint(call).is_some() && !call.body.is_empty() => {
+        (Some(200..300), None) if known.is_some() && !call.body.is_empty() => {
             serde_json::from_slice::<Value>(&call.body).map_or(true, |body| !body["error"].is_null())
         }
-        Some(_) => false,
+        (Some(_), _) => false,
     }
 }
 

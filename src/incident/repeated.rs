@@ -156,11 +156,11 @@ pub(super) fn broken(call: &DraftCall<'_>, fault: Fault, place: Point, wishes: &
         (Some(timeout), _) => Some(timeout),
         (None, Some(lasting)) if gives_up => {
             assumed.push(format!("the timeout of the proxy is shorter than {}", shown_time(lasting)));
-            Some(lasting * 3 / 4)
+            Some(lasting / 4 * 3)
         }
         (None, Some(lasting)) => {
             assumed.push(format!("the timeout of the proxy is longer than {}", shown_time(lasting)));
-            Some(lasting * 2)
+            Some(lasting.saturating_mul(2))
         }
         (None, None) if gives_up => Some(Duration::from_secs(3)),
         (None, None) => None,

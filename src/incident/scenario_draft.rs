@@ -4,8 +4,10 @@ use std::{fmt::Write as _, time::Duration};
 
 use serde_json::{Value, json};
 
+use super::redact::redacted;
 use crate::scenario::{
-    Api, Fault, Provider, SuccessReply, Turn, TurnReply, block_text, fault_text, flow, turn_file,
+    Api, Fault, Provider, SHORTEST_TIMEOUT, SHORTEST_WAIT, SuccessReply, Turn, TurnReply, block_text,
+    fault_text, flow, turn_file,
 };
 
 /// The longest wait that a run should contain: longer ones are divided.
@@ -52,16 +54,23 @@ pub(crate) struct ScenarioDraft {
 impl ScenarioDraft {
     /// Chooses a [speedup](Self::speedup) if one of the times is so long that every run would wait for it.
     pub(super) fn choose_speedup(&mut self) {
-        let waits = self.turn.faults.iter().filter_map(|fault| match fault {
-            Fault::Delay { lasting, .. } | Fault::Stall { lasting: Some(lasting), .. } => Some(*lasting),
-            _ => None,
-        });
+        let waits = || {
+            self.turn.faults.iter().filter_map(|fault| match fault {
+                Fault::Delay { lasting, .. } | Fault::Stall { lasting: Some(lasting), .. } => Some(*lasting),
+                _ => None,
+            })
+        };
         let is_silent =
             self.turn.faults.iter().any(|fault| matches!(fault, Fault::Hang { .. } | Fault::Stall { .. }));
-        let longest = waits.chain(self.timeout.filter(|_| is_silent)).max().unwrap_or_default();
+        let longest = waits().chain(self.timeout.filter(|_| is_silent)).max().unwrap_or_default();
         if longest > LONGEST_WAIT {
-            let short = |by: &u32| longest / *by <= USUAL_WAIT;
-            self.speedup = SPEEDUPS.iter().copied().find(short).or(SPEEDUPS.last().copied());
+            let fits = |by: &&u32| {
+                waits().all(|wait| wait / **by >= SHORTEST_WAIT)
+                    && self.timeout.is_none_or(|timeout| timeout / **by >= SHORTEST_TIMEOUT)
+            };
+            let short = |by: &&u32| longest / **by <= USUAL_WAIT;
+            let possible = || SPEEDUPS.iter().filter(fits);
+            self.speedup = possible().find(short).or(possible().last()).copied();
         }
     }
 
@@ -151,7 +160,8 @@ impl ScenarioDraft {
 fn assumed_lines(assumed: &[String]) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for assumed in assumed {
-        let assumed: String = assumed.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let assumed: String =
+            redacted(assumed).0.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         match lines.last_mut() {
             Some(line) if line.chars().count() + assumed.chars().count() < SHORT => {
                 line.push_str("; ");

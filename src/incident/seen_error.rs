@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::evidence::IncidentEvidence;
+use super::{evidence::IncidentEvidence, redact::redacted};
 use crate::dialect;
 
 /// An error that a provider sent, as far as evidence shows it.
@@ -83,7 +83,8 @@ impl SeenError {
     /// What people read: `529 overloaded_error "Overloaded"`.
     pub(super) fn shown(&self) -> String {
         let status = self.status.or(self.guessed_status).map(|status| status.to_string());
-        let message = if self.is_page { "an HTML page".to_owned() } else { excerpt(&self.message) };
+        let message =
+            if self.is_page { "an HTML page".to_owned() } else { excerpt(&redacted(&self.message).0) };
         let parts =
             [status, self.kind.clone(), self.code.clone().filter(|code| Some(code) != self.kind.as_ref())];
         let mut parts: Vec<String> = parts.into_iter().flatten().collect();

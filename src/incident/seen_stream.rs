@@ -1,8 +1,9 @@
 //! A stream as evidence shows it: how far it came, and how it ended.
 
-use super::{clue::SeenBreak, seen_error::SeenError};
+use super::{clue::SeenBreak, evidence::IncidentEvidence, seen_error::SeenError};
 use crate::{
     dialect::{self, StreamEvent},
+    provider,
     scenario::{Api, Point},
     wire::frames::{self, Carrier},
 };
@@ -29,6 +30,19 @@ pub(super) enum StreamEnd {
     Early,
     /// It is complete.
     Whole,
+}
+
+/// The format of the events of a response with status 200; `None` if it is not a stream.
+pub(super) fn carrier(evidence: &IncidentEvidence, endpoint: Api) -> Option<Carrier> {
+    let kind = evidence.header("content-type");
+    let text = evidence.text();
+    let looks_like_one = || provider::looks_like_events(&text);
+    // What a provider names JSON is an error in place of the stream, whatever was requested.
+    let was_requested = || evidence.stream == Some(true) && kind.is_none();
+    let found = kind.and_then(Carrier::of);
+    found
+        .or_else(|| (looks_like_one() || was_requested()).then(|| dialect::carrier(endpoint)))
+        .filter(|_| endpoint.streams())
 }
 
 /// Reads a stream of this endpoint as a client does.

@@ -280,6 +280,63 @@ fn a_response_that_the_catalogue_does_not_have_is_literal_without_keys() {
 }
 
 #[test]
+fn a_secret_is_removed_wherever_it_is() {
+    let padding = "x".repeat(62);
+    for body in [
+        format!(r#"{{"error":{{"message":"{padding} alice.b.smithson@acme.test is not allowed"}}}}"#),
+        format!(r#"{{"error":{{"message":"{padding} AIzaSyDSyDSyDSyDSyDSyDSyDSyDSyDSyD"}}}}"#),
+    ] {
+        let text = text(&seen(curl(&format!("HTTP/2 418\n\n{body}"))), &DraftWishes::default());
+        assert!(!text.contains("AIza") && !text.contains("alice"), "{text}");
+    }
+    // What is replaced leaves valid JSON.
+    let quoted = r#"{"error":{"message":"policy \"arn:aws:iam::123456789012:policy/bob\" denies it"}}"#;
+    let action = seen(curl(&format!("HTTP/2 403\n\n{quoted}")));
+    let text = text(&action, &DraftWishes { literal: true, ..DraftWishes::default() });
+    assert!(
+        text.contains("policy \\\"REDACTED\\\" denies it") || text.contains("policy \"REDACTED\" denies it"),
+        "{text}"
+    );
+    loaded(&text);
+}
+
+#[test]
+fn what_curl_says_is_not_part_of_the_body() {
+    let error = r#"{"error":{"code":503,"message":"The model is overloaded. Please try again later.","status":"UNAVAILABLE"}}"#;
+    let head = "> POST /v1beta/models/m:generateContent HTTP/2\n> Host: generativelanguage.googleapis.com\n";
+    let found =
+        curl(&format!("{head}HTTP/2 503\n\n{error}\ncurl: (22) The requested URL returned error: 503"))
+            .unwrap();
+    assert_eq!((found.text().trim(), found.broken), (error, None));
+    let cut = "HTTP/2 200\ncontent-type: text/event-stream\n\ndata: {\"chocurl: (56) Recv failure: Connection reset by peer";
+    let found = curl(cut).unwrap();
+    assert_eq!((found.text().trim(), found.broken), ("data: {\"cho", Some(super::clue::SeenBreak::Reset)));
+}
+
+#[test]
+fn json_in_place_of_a_stream_is_an_error_of_the_provider() {
+    let mut evidence = curl(
+        "> POST /v1/chat/completions HTTP/2\n> Host: api.openai.com\nHTTP/2 200\ncontent-type: application/json\n\n{\"error\":{\"message\":\"The server is overloaded\",\"type\":\"server_error\"}}",
+    )
+    .unwrap();
+    evidence.stream = Some(true);
+    let text = text(&seen(Ok(evidence)), &DraftWishes::default());
+    assert!(text.contains("malform: {error: "), "{text}");
+}
+
+#[test]
+fn a_speedup_leaves_every_time_long_enough() {
+    let wishes = |lasting: u64, timeout: u64| DraftWishes {
+        lasting: Some(Duration::from_secs(lasting)),
+        timeout: Some(Duration::from_secs(timeout)),
+        ..DraftWishes::default()
+    };
+    for (lasting, timeout) in [(40, 1), (40, 30), (4000, 3000), (u64::from(u32::MAX), 1)] {
+        loaded(&text(&by_hand("stall"), &wishes(lasting, timeout)));
+    }
+}
+
+#[test]
 fn a_retry_after_that_was_not_sent_is_removed() {
     let action = seen(curl(
         "HTTP/2 429\nanthropic-organization-id: x\n\n{\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\",\"message\":\"This request would exceed your organization's rate limit\"}}",

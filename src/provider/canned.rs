@@ -127,13 +127,19 @@ pub(crate) fn own_request_ids(provider: Provider) -> impl Iterator<Item = &'stat
     own.filter(|(_, value)| value.contains("canary.request_id")).map(|(name, _)| name.as_str())
 }
 
+/// Whether a text begins like a stream of server-sent events.
+pub(crate) fn looks_like_events(text: &str) -> bool {
+    let start = text.trim_start();
+    ["data:", "event:", "id:", "retry:", ":"].iter().any(|field| start.starts_with(field))
+}
+
 fn text_type(text: &str) -> &'static str {
     let start = text.trim_start();
     if serde_json::from_str::<serde::de::IgnoredAny>(start).is_ok_and(|_| start.starts_with(['{', '['])) {
         "application/json"
     } else if start.starts_with('<') {
         "text/html"
-    } else if ["data:", "event:", "id:", "retry:", ":"].iter().any(|field| start.starts_with(field)) {
+    } else if looks_like_events(start) {
         "text/event-stream"
     } else {
         "text/plain"

@@ -37,7 +37,7 @@ mod writer;
 
 pub(crate) use account::{AccountState, Admission};
 pub(crate) use body::LazyJson;
-pub(crate) use canned::{fill, is_of_a_dialect, own_request_ids};
+pub(crate) use canned::{fill, is_of_a_dialect, looks_like_events, own_request_ids};
 pub use catalogue::SourceConfidence;
 pub(crate) use catalogue::{ErrorBodyForm, ErrorRow};
 #[cfg(test)]
