@@ -68,21 +68,35 @@ pub(super) fn record(context: &CliContext, args: &RecordArgs) -> Result<u8, Fail
                 exchange = recorder.next() => exchange,
             };
             let Some(exchange) = exchange else { break EXIT_OK };
-            counts.passed += 1;
-            let result = choice.takes(&exchange).then(|| {
-                let day = jiff::Timestamp::now().to_zoned(TimeZone::UTC).date();
-                store.save(&exchange, day)
-            });
-            let line = line(&exchange, result, &shown, &mut counts);
-            print::out(&line)?;
+            print::out(&recorded(&exchange, &choice, &mut store, &shown, &mut counts))?;
             if args.limit.is_some_and(|limit| counts.files.len() >= limit.get()) {
                 break EXIT_OK;
             }
         };
-        let open = recorder.shutdown().await;
+        let (last, open) = recorder.shutdown().await;
+        // After the limit, nothing more is recorded.
+        for exchange in last.iter().filter(|_| args.limit.is_none()) {
+            print::out(&recorded(exchange, &choice, &mut store, &shown, &mut counts))?;
+        }
         print::out(&ended(&counts, open, &shown))?;
         Ok(if counts.unwritable > 0 { EXIT_BROKE } else { code })
     })
+}
+
+/// Saves an exchange if it is chosen, and says what became of it.
+fn recorded(
+    exchange: &PassedExchange,
+    choice: &RecordChoice,
+    store: &mut RecordStore,
+    shown: &Path,
+    counts: &mut RecordCounts,
+) -> String {
+    counts.passed += 1;
+    let result = choice.takes(exchange).then(|| {
+        let day = jiff::Timestamp::now().to_zoned(TimeZone::UTC).date();
+        store.save(exchange, day)
+    });
+    line(exchange, result, shown, counts)
 }
 
 fn upstream(text: &str) -> Result<Url, Failure> {

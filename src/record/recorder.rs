@@ -78,8 +78,10 @@ impl Recorder {
         self.exchanges.recv().await
     }
 
-    /// Ends the listener and all connections, and returns the number of exchanges that had not ended.
-    pub(crate) async fn shutdown(mut self) -> usize {
+    /// Ends the listener and all connections. Returns the exchanges that had ended before, and the number of those that had
+    /// not.
+    pub(crate) async fn shutdown(mut self) -> (Vec<PassedExchange>, usize) {
+        let ended = std::iter::from_fn(|| self.exchanges.try_recv().ok()).collect();
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
@@ -87,7 +89,7 @@ impl Recorder {
         while let Ok(exchange) = self.exchanges.try_recv() {
             open += usize::from(exchange.end == PassedEnd::ClientLeft);
         }
-        open
+        (ended, open)
     }
 }
 

@@ -27,9 +27,9 @@ pub(super) fn redact_event_stream(mut bytes: &mut [u8], allowed: &Allowed) {
         }
         bytes = rest;
     }
-    // A message that is cut off: its lengths stay, its texts go.
-    let prelude = PRELUDE.min(bytes.len());
-    blank(&mut bytes[prelude..]);
+    // A message that is cut off: its lengths stay, its texts go. Without a valid checksum they are not lengths.
+    let is_prelude = bytes.get(..8).map(crc32fast::hash) == number(bytes, 8) && bytes.len() >= PRELUDE;
+    blank(&mut bytes[if is_prelude { PRELUDE } else { 0 }..]);
 }
 
 /// The length of the message at the beginning and that of its headers, if the message is complete.
@@ -95,6 +95,17 @@ fn value_of(headers: &[u8]) -> Option<(std::ops::Range<usize>, u8)> {
 mod tests {
     use super::*;
     use crate::wire::eventstream::{decode, encode};
+
+    #[test]
+    fn bytes_that_are_no_message_are_replaced() {
+        let mut text = b"Alice Smith 4711 called".to_vec();
+        redact_event_stream(&mut text, &Allowed::new(&[], &[]));
+        assert_eq!(text, b"Xxxxx Xxxxx 0000 xxxxxx");
+        let mut cut = encode(&[(":message-type", "event")], b"{}").expect("short")[..20].to_vec();
+        let prelude = cut[..PRELUDE].to_vec();
+        redact_event_stream(&mut cut, &Allowed::new(&[], &[]));
+        assert_eq!(cut[..PRELUDE], prelude);
+    }
 
     #[test]
     fn messages_stay_valid() {

@@ -17,6 +17,9 @@ use crate::{
     wire::hop::HOP_BY_HOP,
 };
 
+/// The line before the headers of a turn.
+const HEADERS: &str = "    headers:";
+
 /// Parts of a plain body that arrive within this time after each other are one text in the file.
 const TOGETHER: Duration = Duration::from_millis(5);
 
@@ -105,8 +108,10 @@ pub(super) fn scenario_text(
     }
     exact(&text, exchange, api, &body)?;
     let shape: Vec<u8> = body.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect();
-    let shape: String =
-        String::from_utf8_lossy(&shape).chars().filter(|char| !char.is_ascii_digit()).collect();
+    let after = text.lines().skip_while(|line| *line != HEADERS).skip(1);
+    let headers: Vec<&str> = after.take_while(|line| line.starts_with("      ")).collect();
+    let shape = format!("{}\n{}", headers.join("\n"), String::from_utf8_lossy(&shape));
+    let shape: String = shape.chars().filter(|char| !char.is_ascii_digit()).collect();
     let name = format!("{}-{result}", api.as_str().replace('/', "-"));
     Ok(ScenarioText { kind: format!("{name} {} {shape}", exchange.stream), name, text })
 }
@@ -203,7 +208,7 @@ fn reply_text(
     let _ = writeln!(text, "  - status: {}", reply.status);
     let headers = headers(exchange, reply, !body.is_empty(), allowed);
     if !headers.is_empty() {
-        text.push_str("    headers:\n");
+        let _ = writeln!(text, "{HEADERS}");
         for (name, value) in headers {
             let value = value.map_or("null".to_owned(), |value| serde_json::Value::from(value).to_string());
             let _ = writeln!(text, "      {name}: {value}");
@@ -241,9 +246,7 @@ fn plain(reply: &PassedReply, body: &[(u64, Vec<u8>)]) -> Option<String> {
     let whole: Vec<u8> = body.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect();
     let text = ReplyChunk::of(None, &whole).text?;
     // A literal text that looks like a stream of events is sent event by event.
-    let is_stream =
-        ["data:", "event:", "id:", "retry:", ":"].iter().any(|field| text.trim_start().starts_with(field));
-    (!is_stream).then_some(text)
+    (!provider::looks_like_events(&text)).then_some(text)
 }
 
 /// The headers of the turn: what was received, and `None` for those that the mock would add.
