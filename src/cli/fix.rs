@@ -53,13 +53,13 @@ mod tests {
 
     #[test]
     fn all_changes_of_a_file_are_made_and_comments_stay() {
-        let text = "titel: t # the title\nwhy: w\nmatrix: {stream: yes, provider: google}\n# the turn\nupstream: [{error: 529}]\n";
+        let text = "titel: t # the title\nwhy: w\nmatrix: {stream: yes, provider: Gemini}\n# the turn\nupstream: [{error: overloaded_error}]\n";
         let errors = load_text("x", "f", text).unwrap_err();
         let (text, count) = fixed(&errors.0);
         insta::assert_snapshot!(text, @r"
         title: t # the title
         why: w
-        matrix: {stream: [yes], provider: [google]}
+        matrix: {stream: [yes], provider: [Gemini]}
         # the turn
         upstream: [{error: overloaded}]
         ");

@@ -7,7 +7,7 @@ use super::{
     example_line::{Place, elsewhere, line},
     node::{Node, NodeValue},
     node_error::{NodeError, NodeErrorKind},
-    synonyms::meaning,
+    synonyms::{is_same_word, meaning},
 };
 
 /// What is wrong, what to do, and the change that does it if it is mechanical.
@@ -100,14 +100,15 @@ fn inside(place: Place, keys: &[&str]) -> Place {
     }
 }
 
-/// The change that replaces a word by the one that is meant.
+/// The change that replaces a word by the one that is meant, if it is the same word in another form or with one wrong
+/// letter. A word that only has a similar meaning is for people to decide.
 fn replacement(
     error: &NodeError,
     near: Option<&str>,
     word: &str,
     source: &str,
 ) -> Option<(Range<usize>, String)> {
-    let (near, range) = (near?, error.range.clone()?);
+    let (near, range) = (near.filter(|near| is_same_word(word, near))?, error.range.clone()?);
     // In quotes, or as an alias, the text in the file differs from the word.
     (source.get(range.clone()) == Some(word)).then(|| (range, near.to_owned()))
 }

@@ -123,8 +123,10 @@ impl Diagnostic {
         if end == start && end < line_end {
             end += source[start..].chars().next().map_or(0, char::len_utf8);
         }
-        let trimmed = source[start..end].trim_end().len();
-        start..start + trimmed.max(usize::from(end > start))
+        let text = &source[start..end];
+        // A white space by itself is shown.
+        let first = text.chars().next().map_or(0, char::len_utf8);
+        start..start + text.trim_end().len().max(first)
     }
 }
 

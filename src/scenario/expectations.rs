@@ -59,12 +59,16 @@ pub(super) fn expectations(
 }
 
 fn body(check: &mut FileChecker<'_>, range: &Range<usize>, body: &BodyExpect) {
-    for text in body.contains.0.iter().chain(&body.not_contains.0) {
-        if text.is_empty() {
-            check.error(&check.word(range, "contains"), "an empty text occurs in every body").help =
-                Some("write the text that must occur, or leave it out".to_owned());
+    for (key, texts) in [("contains", &body.contains), ("not_contains", &body.not_contains)] {
+        for text in &texts.0 {
+            if text.is_empty() {
+                let place = check.word(range, "body");
+                let place = check.word(&(place.end..range.end), key);
+                check.error(&place, "an empty text occurs in every body").help =
+                    Some("write the text that must occur, or leave it out".to_owned());
+            }
+            placeholders(check, range, text);
         }
-        placeholders(check, range, text);
     }
     for pointer in body.json.keys().filter(|pointer| !pointer.is_empty() && !pointer.starts_with('/')) {
         let place = check.word(range, pointer);

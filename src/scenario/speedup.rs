@@ -5,7 +5,10 @@ use std::time::Duration;
 use super::{check::FileChecker, fault::Fault, file::ScenarioFile, proxy_settings::Setting};
 
 /// A wait that becomes shorter than this cannot be distinguished from the delays of the machine.
-const SHORTEST: Duration = Duration::from_millis(50);
+pub(crate) const SHORTEST_WAIT: Duration = Duration::from_millis(50);
+
+/// The shortest timeout after division: half of the shortest that a file can have.
+pub(crate) const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Divides the times of a file by its `speedup`, and returns it.
 ///
@@ -24,10 +27,14 @@ pub(super) fn speedup(check: &mut FileChecker<'_>, file: &mut ScenarioFile) -> O
         .iter_mut()
         .chain(file.deployments.iter_mut().flat_map(|named| named.value.values_mut()));
     for turn in lists.flat_map(|turns| &mut turns.value) {
+        // A recording has many short waits, so they need not be longer than the delays of the machine.
+        for chunk in turn.value.chunks.iter_mut().flat_map(|chunks| &mut chunks.value) {
+            chunk.value.after = chunk.value.after.map(|after| after / by);
+        }
         for fault in &mut turn.value.faults {
             for time in fault.value.times_mut() {
                 let now = *time / by;
-                if *time > Duration::ZERO && now < SHORTEST {
+                if *time > Duration::ZERO && now < SHORTEST_WAIT {
                     too_short(check, &fault.range, "wait", *time, by);
                 }
                 *time = now;
@@ -45,8 +52,7 @@ pub(super) fn speedup(check: &mut FileChecker<'_>, file: &mut ScenarioFile) -> O
         [(Setting::Timeout, &mut settings.timeout)].into_iter().chain(cooldown).chain(keep_alive)
     {
         let now = *time / by;
-        // Half of the shortest timeout that a file can have.
-        if now < 2 * SHORTEST {
+        if now < SHORTEST_TIMEOUT {
             let place = check.word(&range, setting.as_str());
             too_short(check, &place, setting.as_str(), *time, by);
         } else {

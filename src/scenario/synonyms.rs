@@ -270,7 +270,7 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("for", &["duration", "lasting", "time", "seconds", "ms", "length"]),
     ("bytes_per_second", &["rate", "bps", "speed", "bandwidth"]),
     ("timeout", &["timeouts", "requesttimeout", "timeoutms", "timeoutseconds"]),
-    ("retries", &["retry", "numretries", "maxretries", "maxattempts"]),
+    ("retries", &["retry", "numretries", "maxretries"]),
     ("fallback", &["fallbacks", "failover"]),
     ("cooldown", &["cooldowns", "circuitbreaker", "ejection"]),
     ("keep_alive", &["keepalive", "ping", "pings", "heartbeat"]),
@@ -315,6 +315,11 @@ pub(super) fn meaning<'e>(word: &str, expected: &[&'e str]) -> Option<&'e str> {
             meant.filter_map(|known| expected.iter().copied().find(|expected| *expected == known));
         meant.next()
     })
+}
+
+/// Whether a word is another one in another form, or with one wrong letter.
+pub(super) fn is_same_word(word: &str, other: &str) -> bool {
+    plain(word) == plain(other) || strsim::damerau_levenshtein(word, other) <= 1
 }
 
 /// A word without its form.

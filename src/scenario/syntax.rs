@@ -4,7 +4,10 @@ use std::ops::Range;
 
 use serde_saphyr::Error;
 
-use super::{describe::Description, node::range_of};
+use super::{
+    describe::Description,
+    node::{Node, range_of},
+};
 
 /// Describes an error of the YAML library and its place.
 pub(super) fn describe(error: &Error, source: &str) -> (Range<usize>, Description) {
@@ -15,7 +18,7 @@ pub(super) fn describe(error: &Error, source: &str) -> (Range<usize>, Descriptio
             Some(_) => range,
             None => {
                 let start = offset_of(source, location.line() as usize, location.column() as usize);
-                start..start + 1
+                start..start + source[start..].chars().next().map_or(0, char::len_utf8)
             }
         }
     });
@@ -61,6 +64,9 @@ fn of_lines(range: Range<usize>, text: String, source: &str) -> (Range<usize>, D
     // The library notices many mistakes only in the line after.
     for line in [line_at(source, place), line_before(source, place)].into_iter().flatten() {
         let written = &source[line.clone()];
+        if written.trim_start().starts_with('#') {
+            continue;
+        }
         if let Some(tab) = written.find('\t').filter(|tab| written[..*tab].trim().is_empty()) {
             let at = line.start + tab;
             let tabs = written[tab..].chars().take_while(|c| *c == '\t').count();
@@ -73,6 +79,10 @@ fn of_lines(range: Range<usize>, text: String, source: &str) -> (Range<usize>, D
         }
         if let Some((value, fixed)) = to_quote(written) {
             let value = line.start + value.start..line.start + value.end;
+            // A line with a colon in it need not be the mistake.
+            if !helps(source, &value, &fixed, place) {
+                continue;
+            }
             let key = written[..value.start - line.start].trim();
             let help = format!("write `{key} {fixed}`");
             let message = "this text needs quotes".to_owned();
@@ -89,6 +99,21 @@ fn of_lines(range: Range<usize>, text: String, source: &str) -> (Range<usize>, D
         None
     };
     (range, Description { message: text, help: help.map(str::to_owned), fix: None })
+}
+
+/// Whether a file with this change is valid YAML, or fails only after the place at which it fails now.
+fn helps(source: &str, range: &Range<usize>, with: &str, place: usize) -> bool {
+    let mut changed = source.to_owned();
+    changed.replace_range(range.clone(), with);
+    match serde_saphyr::from_str::<Node>(&changed) {
+        Ok(_) => true,
+        Err(error) => {
+            let later = error.without_snippet().location().map_or(0, |location| {
+                offset_of(&changed, location.line() as usize, location.column() as usize)
+            });
+            later > place + with.len() - range.len()
+        }
+    }
 }
 
 /// The place of the last bracket, brace or quote that is not closed, and what closes it.
@@ -124,6 +149,8 @@ fn unclosed(source: &str) -> Option<(usize, char)> {
 /// The value of a line `key: value` that YAML cannot read as it is meant, and the value in quotes.
 fn to_quote(line: &str) -> Option<(Range<usize>, String)> {
     let (key, rest) = line.split_once(": ")?;
+    // A comment is not part of the value.
+    let rest = rest.split(" #").next().unwrap_or(rest);
     let value = rest.trim();
     let is_quoted = value.starts_with(['"', '\'']) && value.len() > 1 && value.ends_with(&value[..1]);
     let begins_a_collection = value.starts_with(['[', '{', '|', '>']);

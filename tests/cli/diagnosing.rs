@@ -28,19 +28,20 @@ fn all_errors_of_a_file_are_shown_and_the_mechanical_ones_are_corrected() {
         "`timeout: 3s`",
     ]);
     assert_eq!(stage.read("scenarios/a.yaml"), MISTAKEN, "only --fix changes files");
-    // The unit of the timeout is a decision.
+    // What a word of another vocabulary means, and the unit of the timeout, are decisions.
     let printed = stage.upfault(&["check", "--fix", "scenarios/a.yaml"]).code(2);
-    printed.out_has(&["scenarios/a.yaml: corrected in 4 place(s)"]).err_has(&["`3` is not a duration"]);
+    printed.out_has(&["scenarios/a.yaml: corrected in 2 place(s)"]).err_has(&[
+        "did you mean `gemini`?",
+        "did you mean `rate_limit`?",
+        "`3` is not a duration",
+    ]);
     let fixed = stage.read("scenarios/a.yaml");
-    assert_eq!(
-        fixed,
-        MISTAKEN
-            .replace("titel", "title")
-            .replace("stream: true", "stream: [true]")
-            .replace("google", "gemini")
-            .replace("ThrottlingException", "rate_limit")
-    );
-    stage.write("scenarios/a.yaml", &fixed.replace("timeout: 3", "timeout: 3s"));
+    assert_eq!(fixed, MISTAKEN.replace("titel", "title").replace("stream: true", "stream: [true]"));
+    let decided = fixed
+        .replace("google", "gemini")
+        .replace("ThrottlingException", "rate_limit")
+        .replace("timeout: 3", "timeout: 3s");
+    stage.write("scenarios/a.yaml", &decided);
     stage.upfault(&["check", "--fix", "scenarios/a.yaml"]).code(0).out_has(&["1 scenario, 1 case: valid"]);
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::errors;
-use crate::scenario::{Fault, Point, Scenario, load_text};
+use crate::scenario::{Fault, Point, Scenario, TurnReply, load_text};
 
 fn loaded(text: &str) -> Scenario {
     load_text("x", "scenarios/x.yaml", &format!("title: t\nwhy: w\n{text}"))
@@ -98,6 +98,13 @@ fn a_speedup_divides_every_time_of_a_file() {
     let times = [expect.within, expect.first_byte_within, expect.requests[1].after];
     assert_eq!(times.map(|time| time.unwrap().as_millis()), [5000, 4500, 2000]);
     assert_eq!(loaded("upstream: [{reply: ok}]\n").speedup, None);
+    let chunks = loaded(
+        "speedup: 10\nupstream: [{status: 200, chunks: [{text: a}, {after: 6s, text: b}]}]\nproxy: {timeout: 60s}\n",
+    );
+    let TurnReply::Literal { chunks, .. } = &chunks.deployments["primary"][0].answer else {
+        panic!("{chunks:?}")
+    };
+    assert_eq!(chunks[1].after, Some(Duration::from_millis(600)));
 }
 
 #[test]

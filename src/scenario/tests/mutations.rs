@@ -112,6 +112,7 @@ fn hostile_files_are_refused_quickly() {
         ("deep blocks", (0..2000).map(|n| format!("{}a:\n", " ".repeat(n))).collect()),
         ("a NUL", format!("{lines}level: \u{0}\n")),
         ("a byte order mark in the middle", format!("title: t\n\u{feff}why: w\n{lines}")),
+        ("a line separator after a list", "title: [a]\u{2028}\nwhy: w\nupstream: [{reply: ok}]\n".to_owned()),
         ("a control character", format!("{lines}level: \u{7}\n")),
         (
             "many unknown keys",
