@@ -8,7 +8,7 @@ use super::{
     failure::Failure,
 };
 use crate::{
-    scenario::{ArmRequest, LoadError, load_arm_file},
+    scenario::{ArmRequest, Library, LoadError, load_arm_file},
     serve::{ArmedMock, MockName, NotArmed, Server},
     upstream::OwnPorts,
 };
@@ -47,7 +47,7 @@ impl ArmedFiles {
         };
         let mut armed = Vec::new();
         for from in &args.arm {
-            let wanted = read(context, from, server)?;
+            let wanted = read(context, from, &server.mocks().library())?;
             let begin = ports;
             let mock = server.mocks().arm_named(&from.name, &wanted, &mut ports);
             armed.push(mock.map_err(|error| refused(&from.name, error))?);
@@ -56,19 +56,25 @@ impl ArmedFiles {
         Ok(armed)
     }
 
-    /// Reads the files again, and arms again those mocks that changed. Returns their names. If a file does not load, nothing
-    /// is armed again.
+    /// Reads the files again, which can name scenarios of this library.
     ///
     /// # Errors
     ///
-    /// If a file does not load. If a mock cannot be armed, the old one is armed again.
-    pub(super) async fn reload(
+    /// If a file does not load.
+    pub(super) fn read(&self, context: &CliContext, library: &Library) -> Result<Vec<ArmRequest>, Failure> {
+        self.0.iter().map(|file| read(context, &file.from, library)).collect()
+    }
+
+    /// Arms again those mocks that changed, and returns their names. `wanted` is what [`read`](Self::read) returned.
+    ///
+    /// # Errors
+    ///
+    /// If a mock cannot be armed. Then the old one is armed again.
+    pub(super) async fn arm_again(
         &mut self,
-        context: &CliContext,
         server: &Server,
+        wanted: Vec<ArmRequest>,
     ) -> Result<Vec<String>, Failure> {
-        let read = |file: &ArmedFile| read(context, &file.from, server);
-        let wanted: Vec<ArmRequest> = self.0.iter().map(read).collect::<Result<_, _>>()?;
         let mut changed = Vec::new();
         for (file, wanted) in self.0.iter_mut().zip(wanted) {
             if wanted.serves_the_same(&file.wanted) {
@@ -111,7 +117,7 @@ async fn arm_when_free(
 fn read(
     context: &CliContext,
     ArmFrom { file, .. }: &ArmFrom,
-    server: &Server,
+    library: &Library,
 ) -> Result<ArmRequest, Failure> {
     let shown = file.display().to_string();
     let text = std::fs::read_to_string(context.place(file)).map_err(|error| {
@@ -120,8 +126,7 @@ fn read(
              example {{\"provider\": \"openai\", \"upstream\": [{{\"error\": \"rate_limit\"}}]}}"
         ))
     })?;
-    let library = server.mocks().library();
-    load_arm_file(&shown, &text, &library).map_err(|errors| Failure::Load(LoadError::from(errors)))
+    load_arm_file(&shown, &text, library).map_err(|errors| Failure::Load(LoadError::from(errors)))
 }
 
 fn refused(name: &MockName, error: NotArmed) -> Failure {

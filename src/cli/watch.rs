@@ -9,7 +9,7 @@ use std::{
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::{
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 use super::{context::CliContext, failure::Failure, settings::Settings};
@@ -18,7 +18,7 @@ use super::{context::CliContext, failure::Failure, settings::Settings};
 const QUIET: Duration = Duration::from_millis(40);
 
 /// The longest wait for that, for files that change all the time.
-const MAX_QUIETS: u32 = 10;
+const LONGEST_WAIT: Duration = Duration::from_millis(400);
 
 /// The folders of a project whose files are read, whatever they are called.
 const FOLDERS: [&str; 3] = ["scenarios", ".upfault", "proxies"];
@@ -95,11 +95,8 @@ impl ProjectWatch {
     /// Waits for a change, and until nothing more changes for a moment. Cancel-safe before the first change.
     pub(super) async fn changed(&mut self) {
         let _ = self.changes.recv().await;
-        for _ in 0..MAX_QUIETS {
-            if timeout(QUIET, self.changes.recv()).await.is_err() {
-                return;
-            }
-        }
+        let end = Instant::now() + LONGEST_WAIT;
+        while Instant::now() < end && timeout(QUIET, self.changes.recv()).await.is_ok() {}
     }
 }
 

@@ -54,8 +54,10 @@ async fn reload(
 ) -> Result<String, Failure> {
     let library = serve_library::library(context, args)?;
     let scenarios = plural(library.scenarios.len(), "scenario");
+    // Everything is read before anything changes.
+    let wanted = files.read(context, &library)?;
     let followed = server.mocks().replace_library(library);
-    let changed = files.reload(context, server).await?;
+    let changed = files.arm_again(server, wanted).await?;
     let mut line = format!("reloaded: {scenarios}");
     if !changed.is_empty() {
         line.push_str(&format!("; armed again: {}", changed.join(", ")));
