@@ -70,7 +70,7 @@ impl ScenarioDraft {
             };
             let short = |by: &&u32| longest / **by <= USUAL_WAIT;
             let possible = || SPEEDUPS.iter().filter(fits);
-            self.speedup = possible().find(short).or(possible().last()).copied();
+            self.speedup = possible().find(short).or(possible().next_back()).copied();
         }
     }
 

@@ -13,6 +13,9 @@ use crate::{
     wire::frames::Carrier,
 };
 
+/// The number of bytes that are recorded of the body of one request or response.
+pub(crate) const MAX_KEPT_BODY: usize = 1024 * 1024;
+
 /// One request that reached an upstream, as the mock recorded it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema))]

@@ -17,7 +17,7 @@ mod volatile;
 pub(crate) mod word;
 
 pub(crate) use arrangement::{Arrangement, DeploymentArranged, OwnRetries};
-pub(crate) use attempt::{Attempt, AttemptEnd, SentPause, SentReply};
+pub(crate) use attempt::{Attempt, AttemptEnd, MAX_KEPT_BODY, SentPause, SentReply};
 pub use canary::Identity;
 pub(crate) use canary::{Canaries, PlantedToken, planted};
 pub(crate) use coded::CodedBody;

@@ -97,7 +97,7 @@ mod tests {
     use crate::wire::eventstream::{decode, encode};
 
     #[test]
-    fn bytes_that_are_no_message_are_replaced() {
+    fn bytes_outside_of_messages_are_replaced() {
         let mut text = b"Alice Smith 4711 called".to_vec();
         redact_event_stream(&mut text, &Allowed::new(&[], &[]));
         assert_eq!(text, b"Xxxxx Xxxxx 0000 xxxxxx");

@@ -173,7 +173,7 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         .map(|(_, candidate)| candidate)
 }
 
-/// The longest list of words that stands next to a guess: a longer one hides it.
+/// The longest list of words that follows a guess: a longer one hides it.
 const SHORT_LIST: usize = 8;
 
 /// The help line for a word that is not one of `expected`: the one that is most likely meant, and the others.

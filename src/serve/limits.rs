@@ -7,7 +7,7 @@ use crate::upstream::LedgerBounds;
 #[cfg(test)]
 pub(super) use crate::upstream::MAX_STRAYS;
 #[cfg(test)]
-use crate::{scenario::MAX_TTL, upstream::MAX_KEPT_BODY};
+use crate::{observation::MAX_KEPT_BODY, scenario::MAX_TTL};
 
 /// The largest body that the control API accepts, in bytes: far more than a scenario needs.
 pub(super) const MAX_BODY: usize = MIB;

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     attempt_record::{Pause, Record},
-    ledger_budget::{LedgerBudget, MAX_KEPT_BODY},
+    ledger_budget::LedgerBudget,
     locked::locked,
     prepared_reply::PreparedReply,
     received::ReceivedRequest,
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     fault::{Head, Plan, WireAction},
-    observation::{AttemptEnd, ReceivedClose},
+    observation::{AttemptEnd, MAX_KEPT_BODY, ReceivedClose},
     scenario::{Api, Turn},
 };
 

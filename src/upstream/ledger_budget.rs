@@ -5,9 +5,6 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-/// The number of bytes kept of the body of one request or response.
-pub(crate) const MAX_KEPT_BODY: usize = 1024 * 1024;
-
 /// Limits on the size of a ledger. Later requests get the same replies but are not recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LedgerBounds {

@@ -51,8 +51,6 @@ pub use case::Armed;
 pub(crate) use deployment::OwnPorts;
 pub(crate) use fallback::Fallback;
 pub(crate) use ledger_budget::LedgerBounds;
-#[cfg(test)]
-pub(crate) use ledger_budget::MAX_KEPT_BODY;
 pub use server::Upstream;
 #[cfg(test)]
 pub(crate) use strays::MAX_STRAYS;

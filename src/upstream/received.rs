@@ -1,6 +1,6 @@
 //! A request in the ledger.
 
-use super::ledger_budget::MAX_KEPT_BODY;
+use crate::observation::MAX_KEPT_BODY;
 
 /// The path, the head and the beginning of the body, in one piece of memory.
 ///

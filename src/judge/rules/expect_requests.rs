@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::expect_content::{SearchedBody, shown_header};
 use crate::{
     judge::{facts::Facts, rule::RuleOutcome},
-    observation::{Attempt, StepName},
+    observation::{Attempt, MAX_KEPT_BODY, StepName},
     provider::{self, Header, ReceivedCall},
     scenario::RequestExpect,
 };
@@ -76,13 +76,11 @@ fn breach(
     let body = SearchedBody {
         texts: vec![Cow::Borrowed(attempt.body.as_str())],
         values: serde_json::from_str(&attempt.body).into_iter().collect(),
-        is_cut: attempt.body.len() >= RECORDED,
+        // A cut inside a character costs its first bytes.
+        is_cut: attempt.body.len() + char::MAX.len_utf8() > MAX_KEPT_BODY,
     };
     body.breach(wanted.body.as_ref()?, facts)
 }
-
-/// The ledger keeps this many bytes of a request, or a few less.
-const RECORDED: usize = (1 << 20) - 4;
 
 /// The model that a request names, in its path or its body; empty if it names none.
 fn model_of(attempt: &Attempt, facts: &Facts<'_>) -> String {
