@@ -24,6 +24,8 @@ mod dying;
 mod examples;
 #[path = "fake_proxy/mod.rs"]
 mod fake_proxy;
+#[path = "cli/formatting.rs"]
+mod formatting;
 #[path = "cli/incidents.rs"]
 mod incidents;
 #[path = "cli/init.rs"]

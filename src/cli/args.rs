@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use super::{
-    adopt_args::AdoptArgs, compare_args::CompareArgs, explain_args::ExplainArgs, list_args::ListArgs,
+    adopt_args::AdoptArgs, compare_args::CompareArgs, explain_args::ExplainArgs, fmt_args::FmtArgs, list_args::ListArgs,
     listen::listen_address, matrix_args::MatrixArgs, new_args::NewArgs, record_args::RecordArgs,
     render_args::RenderArgs, report_to::ReportTo, run_args::OutputArgs, version::VERSION,
 };
@@ -66,6 +66,8 @@ pub(crate) enum CliCommand {
     Selftest(SelftestArgs),
     /// Validate scenario files, proxy definitions (folders with a proxy.yaml) and upfault.toml
     Check(CheckArgs),
+    /// Format scenario files: the order of keys, spaces, line endings and quotes; comments stay
+    Fmt(FmtArgs),
     /// List the cases that would run, their files, or the providers, errors, faults, rules and defects that upfault knows
     List(ListArgs),
     /// Join the reports of shards to the report of the whole run

@@ -11,7 +11,7 @@ use super::{
     context::CliContext,
     doctor, explain,
     failure::Failure,
-    gateway, init, list, man, matrix, merge, new, print, proxy, record, repro,
+    fmt, gateway, init, list, man, matrix, merge, new, print, proxy, record, repro,
     rerun_failed::with_stored_options,
     review, run, schema, selftest, serve, show, watch_run,
 };
@@ -75,6 +75,7 @@ fn dispatch(context: &CliContext, command: CliCommand) -> Result<u8, Failure> {
         CliCommand::Record(args) => record::record(context, &args),
         CliCommand::Selftest(args) => selftest::selftest(context, &args),
         CliCommand::Check(args) => check::check(context, &args),
+        CliCommand::Fmt(args) => fmt::fmt(context, &args),
         CliCommand::List(args) => list::list(context, &args),
         CliCommand::Merge(args) => merge::merge(context, &args),
         CliCommand::Explain(args) => explain::explain(context, &args),

@@ -23,6 +23,8 @@ mod explain_run;
 mod failure;
 mod filter;
 mod fix;
+mod fmt;
+mod fmt_args;
 mod gateway;
 mod init;
 mod interrupt;

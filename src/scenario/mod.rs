@@ -3,6 +3,7 @@
 mod account;
 mod arm;
 mod arm_text;
+mod canonical;
 mod check;
 mod chunk;
 mod chunk_check;
@@ -60,6 +61,7 @@ pub(crate) use arm::ArmFile;
 pub(crate) use arm::MAX_TTL;
 pub(crate) use arm::{ArmRequest, load_arm, load_arm_file};
 pub(crate) use arm_text::{arm_text, turn_file};
+pub(crate) use canonical::canonical;
 pub(crate) use chunk::ReplyChunk;
 pub use diagnostic::{Diagnostic, LoadErrors};
 pub(crate) use diagnostic::{Label, meant, nearest};

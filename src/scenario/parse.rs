@@ -24,19 +24,13 @@ const MOST: usize = 20;
 /// # Errors
 /// All errors of the text, in the order of their positions.
 pub(crate) fn parse<T: DeserializeOwned>(file: &str, source: &Arc<str>) -> Result<T, LoadErrors> {
-    // Far more than any scenario has, and little enough to be read at once.
-    let options = serde_saphyr::options! {
-        budget: serde_saphyr::budget! { max_depth: 32, max_nodes: 100_000, max_events: 400_000, max_aliases: 1_000 },
-        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 10_000 },
-    };
-    let mut root = match serde_saphyr::from_str_with_options::<Node>(source, options) {
+    let mut root = match tree(source) {
         Ok(root) => root,
         Err(error) => {
             let (range, description) = syntax::describe(error.without_snippet(), source);
             return Err(LoadErrors(vec![diagnostic(file, source, range, description)]));
         }
     };
-    root.set_texts(source);
     let mut found: Vec<Diagnostic> = Vec::new();
     loop {
         let error = match T::deserialize(NodeDeserializer(&root)) {
@@ -58,6 +52,18 @@ pub(crate) fn parse<T: DeserializeOwned>(file: &str, source: &Arc<str>) -> Resul
     }
     found.sort_by_key(|diagnostic| diagnostic.labels.first().map(|label| label.range.start));
     Err(LoadErrors(found))
+}
+
+/// The tree of a file.
+pub(super) fn tree(source: &str) -> Result<Node, serde_saphyr::Error> {
+    // Far more than any scenario has, and little enough to be read at once.
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! { max_depth: 32, max_nodes: 100_000, max_events: 400_000, max_aliases: 1_000 },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 10_000 },
+    };
+    let mut root = serde_saphyr::from_str_with_options::<Node>(source, options)?;
+    root.set_texts(source);
+    Ok(root)
 }
 
 fn diagnostic(file: &str, source: &Arc<str>, range: Range<usize>, description: Description) -> Diagnostic {

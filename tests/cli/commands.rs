@@ -270,6 +270,7 @@ fn every_command_has_help() {
         &["doctor"],
         &["completions"],
         &["man"],
+        &["fmt"],
     ] {
         for help in ["--help", "-h"] {
             let printed = stage.upfault(&[command, &[help]].concat()).code(0).out_has(&["Usage: upfault"]);
