@@ -1,5 +1,5 @@
-//! Packs the scenarios, proxy definitions, schemas, snapshots and durations that are part of the binary into one
-//! compressed archive for each folder; `src/bundled.rs` reads them. Finds the commit for `upfault --version`.
+//! Packs the scenarios, proxy definitions, schemas, snapshots, durations and pages of the manual that are part of the binary
+//! into one compressed archive for each folder; `src/bundled.rs` reads them. Finds the commit for `upfault --version`.
 
 use std::{
     env, fs,
@@ -11,7 +11,12 @@ use std::{
 use flate2::{Compression, write::ZlibEncoder};
 
 /// The folders of the package whose files are embedded. An archive has the name of the last part.
-const FOLDERS: [&str; 5] = ["proxies", "scenarios", "schema", "snapshots", "src/shard/durations"];
+const FOLDERS: [&str; 6] = ["docs", "proxies", "scenarios", "schema", "snapshots", "src/shard/durations"];
+
+/// The files of these folders that are not embedded: what a page is generated from, and the pages that list results. They
+/// weigh as much as the rest of the manual, and a browser shows their tables better. The same files are excluded in Cargo.toml.
+const LEFT_OUT: [&str; 5] =
+    ["field-failures.md", "field-failures.yaml", "gateway-findings.md", "gateways.md", "litellm.md"];
 
 fn main() -> io::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "Cargo names the output folder in no other way")]
@@ -21,6 +26,7 @@ fn main() -> io::Result<()> {
         println!("cargo::rerun-if-changed={folder}");
         let mut files = Vec::new();
         find(Path::new(folder), "", &mut files)?;
+        files.retain(|(path, _)| folder != "docs" || !LEFT_OUT.contains(&path.as_str()));
         // Files at the same path in two folders are next to each other: the snapshots of two versions of a proxy are nearly
         // the same, and the compression finds repetitions only within 32 KiB.
         files.sort_by(|(one, _), (other, _)| below_first(one).cmp(below_first(other)).then(one.cmp(other)));

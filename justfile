@@ -23,7 +23,7 @@ lint:
 fmt:
     cargo fmt
 
-# Regenerate docs/contract.md, docs/defects.md, docs/gateways.md, docs/field-failures.md and the table in docs/policies.md, and build the library's documentation
+# Regenerate docs/contract.md, docs/defects.md, docs/gateways.md, docs/field-failures.md, docs/commands.md and the tables in other pages, and build the library's documentation
 docs:
     UPDATE_DOCS=1 cargo test --test defects the_documents
     UPDATE_DOCS=1 cargo test --test docs

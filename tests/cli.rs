@@ -26,6 +26,8 @@ mod examples;
 mod fake_proxy;
 #[path = "cli/formatting.rs"]
 mod formatting;
+#[path = "cli/how_to.rs"]
+mod how_to;
 #[path = "cli/incidents.rs"]
 mod incidents;
 #[path = "cli/init.rs"]
@@ -40,6 +42,8 @@ mod listening;
 mod lying;
 #[path = "cli/machine.rs"]
 mod machine;
+#[path = "cli/manual.rs"]
+mod manual;
 #[path = "cli/matrix.rs"]
 mod matrix;
 #[path = "cli/policies.rs"]

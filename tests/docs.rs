@@ -124,6 +124,8 @@ fn filters(text: &str) -> Vec<String> {
             Some(quoted) => quoted.split('\'').next(),
             None => rest.split([' ', '`']).next(),
         })
+        // In the reference of the commands, `EXPR` is any filter.
+        .filter(|filter| *filter != "EXPR")
         .map(str::to_owned)
         .collect()
 }

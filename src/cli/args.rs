@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use super::{
-    adopt_args::AdoptArgs, compare_args::CompareArgs, explain_args::ExplainArgs, fmt_args::FmtArgs, list_args::ListArgs,
-    listen::listen_address, matrix_args::MatrixArgs, new_args::NewArgs, record_args::RecordArgs,
-    render_args::RenderArgs, report_to::ReportTo, run_args::OutputArgs, version::VERSION,
+    adopt_args::AdoptArgs, compare_args::CompareArgs, explain_args::ExplainArgs, fmt_args::FmtArgs,
+    help_args::HelpArgs, list_args::ListArgs, listen::listen_address, matrix_args::MatrixArgs,
+    new_args::NewArgs, record_args::RecordArgs, render_args::RenderArgs, report_to::ReportTo,
+    run_args::OutputArgs, version::VERSION,
 };
 use crate::serve::{HostName, MockName};
 
@@ -15,7 +16,7 @@ pub(super) use super::run_args::{PathArgs, RunArgs, STORED_FILTER_HELP, SelectAr
 
 /// Test what an LLM gateway reports to its callers when a provider fails.
 #[derive(Debug, Parser)]
-#[command(name = "upfault", version = VERSION, about, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "upfault", version = VERSION, about, max_term_width = 100, after_help = AFTER_HELP, disable_help_subcommand = true)]
 pub(crate) struct Args {
     /// The subcommand.
     #[command(subcommand)]
@@ -31,14 +32,16 @@ pub(crate) struct Args {
     pub no_config: bool,
 }
 
-const EXIT_CODES: &str = "\
+const AFTER_HELP: &str = "\
 Exit codes:
     0  nothing new
     1  a case fails or has changed, or too many cases are inconclusive
     2  invalid usage, or a file that does not load
     3  the proxy could not be installed, started or kept running
     4  upfault itself failed
-  130  interrupted";
+  130  interrupted
+
+Manual: `upfault help` lists its pages; `upfault help tutorial` is an introduction of ten minutes";
 
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -109,6 +112,8 @@ pub(crate) enum CliCommand {
         #[arg(long, value_name = "FOLDER")]
         to: Option<PathBuf>,
     },
+    /// Print the help of a command, or a page of the manual; without one, list both
+    Help(HelpArgs),
     /// Run the embedded proxy as a process; `upfault run` uses this for defects that stop the process
     #[command(hide = true)]
     Gateway(GatewayArgs),

@@ -16,6 +16,7 @@ use super::{
     args::{Args, PathArgs},
     context::{CliContext, DEFINITION},
     failure::Failure,
+    manual::ManualTopic,
     print, select,
     settings::Settings,
 };
@@ -64,10 +65,11 @@ fn with_values(arg: Arg) -> Arg {
         "rule" => rule_ids,
         "policy" => policies,
         "filter" => filters,
+        "topic" => topics,
         _ => return arg,
     };
     // A path is possible for most of them.
-    let files = arg.get_id() != "filter" && arg.get_id() != "rule";
+    let files = !matches!(arg.get_id().as_str(), "filter" | "rule" | "topic");
     let is_of_scenarios = arg.get_id() == "paths";
     arg.add(ArgValueCompleter::new(move |current: &OsStr| {
         let typed = current.to_string_lossy();
@@ -174,6 +176,21 @@ fn proxies() -> Vec<OfferedValue> {
     found
 }
 
+/// The commands and the pages of the manual.
+fn topics() -> Vec<OfferedValue> {
+    let command = Args::command();
+    let commands = command.get_subcommands().filter(|one| !one.is_hide_set());
+    let mut found: Vec<OfferedValue> = commands
+        .map(|one| {
+            OfferedValue::new(one.get_name(), one.get_about().map(ToString::to_string).unwrap_or_default())
+        })
+        .collect();
+    let pages = ManualTopic::all();
+    let others = pages.iter().filter(|page| command.find_subcommand(page.name).is_none());
+    found.extend(others.map(|page| OfferedValue::new(page.name, page.title())));
+    found
+}
+
 fn policies() -> Vec<OfferedValue> {
     Policy::all().into_iter().map(|policy| OfferedValue::new(policy.name, "a bundled policy")).collect()
 }
@@ -225,7 +242,16 @@ mod tests {
             for arg in command.get_arguments() {
                 let takes_a_name = matches!(
                     arg.get_id().as_str(),
-                    "paths" | "what" | "case" | "proxy" | "sides" | "gateways" | "rule" | "policy" | "filter"
+                    "paths"
+                        | "what"
+                        | "case"
+                        | "proxy"
+                        | "sides"
+                        | "gateways"
+                        | "rule"
+                        | "policy"
+                        | "filter"
+                        | "topic"
                 );
                 match arg.get::<ArgValueCompleter>() {
                     Some(_) => offering += 1,
@@ -244,6 +270,7 @@ mod tests {
         assert!(has(scenarios(), "limits/rate-limit") && has(scenarios(), "limits"));
         assert!(has(cases(), "connection/reset-after-content[stream]"));
         assert!(has(rule_ids(), "stream.no-forged-success") && has(contract(), "policies"));
+        assert!(has(topics(), "tutorial") && has(topics(), "run"));
         assert!(has(proxies(), "litellm") && has(proxies(), "builtin:rate-limit-as-500"));
         assert!(
             policies().iter().all(|value| Policy::named(&value.text).is_some()) && has(policies(), "strict")

@@ -11,7 +11,7 @@ use super::{
     context::CliContext,
     doctor, explain,
     failure::Failure,
-    fmt, gateway, init, list, man, matrix, merge, new, print, proxy, record, repro,
+    fmt, gateway, help, init, list, man, matrix, merge, new, print, proxy, record, repro,
     rerun_failed::with_stored_options,
     review, run, schema, selftest, serve, show, watch_run,
 };
@@ -91,6 +91,7 @@ fn dispatch(context: &CliContext, command: CliCommand) -> Result<u8, Failure> {
         CliCommand::Doctor => doctor::doctor(context),
         CliCommand::Completions { shell } => completion::completions(&shell),
         CliCommand::Man { to } => man::man(context, to.as_deref()),
+        CliCommand::Help(args) => help::help(context, &args),
         CliCommand::Schema { of } => schema::schema(of),
     }
 }

@@ -139,7 +139,7 @@ pub(super) fn cut(text: &str, longest: usize) -> String {
 
 /// Breaks `text` at spaces into lines of at most `width` characters. A longer word is broken after a comma if
 /// possible, else at `width`. Leading spaces are kept.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     // `None` only at the very beginning: no space precedes the first word.
     let mut line: Option<Vec<char>> = None;

@@ -271,6 +271,7 @@ fn every_command_has_help() {
         &["completions"],
         &["man"],
         &["fmt"],
+        &["help"],
     ] {
         for help in ["--help", "-h"] {
             let printed = stage.upfault(&[command, &[help]].concat()).code(0).out_has(&["Usage: upfault"]);
