@@ -41,7 +41,7 @@ pub(super) fn fmt(context: &CliContext, args: &FmtArgs) -> Result<u8, Failure> {
     }
     let files = plural(total, "file");
     out.push_str(&match (changed.len(), args.check) {
-        (0, _) => format!("{files}: formatted\n"),
+        (0, _) => format!("nothing to change in {files}\n"),
         (count, false) => format!("{count} of {files} formatted\n"),
         (count, true) => format!("{count} of {files} would change; `upfault fmt` formats them\n"),
     });
