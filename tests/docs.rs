@@ -124,8 +124,8 @@ fn filters(text: &str) -> Vec<String> {
             Some(quoted) => quoted.split('\'').next(),
             None => rest.split([' ', '`']).next(),
         })
-        // In the reference of the commands, `EXPR` is any filter.
-        .filter(|filter| *filter != "EXPR")
+        // In the reference of the commands, these are the values of any filter and of any fault.
+        .filter(|filter| !["EXPR", "WORD"].contains(filter))
         .map(str::to_owned)
         .collect()
 }
