@@ -27,7 +27,9 @@ pub(super) fn describe(error: &NodeError, keys: &[&str], node: &Node, source: &s
             let near = meant_by(key, expected);
             // A key that exists elsewhere is not misspelled.
             let is_here = near.is_some_and(|near| meaning(key, &[near]).is_some());
-            let moved = elsewhere(place, key).filter(|_| !is_here);
+            // A file that is not a scenario has keys of its own.
+            let is_scenario = place != Place::File || expected.contains(&"upstream");
+            let moved = elsewhere(place, key).filter(|_| !is_here && is_scenario);
             fix = replacement(error, near, key, source).filter(|_| moved.is_none());
             Some(unknown_key(key, expected, moved))
         }

@@ -10,9 +10,9 @@ use serde_saphyr::{Location, Spanned};
 
 /// A value of a file.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Node {
+pub(crate) struct Node {
     /// The byte range of its text; of a block, only its first character.
-    pub(super) range: Range<usize>,
+    pub(crate) range: Range<usize>,
     pub(super) value: NodeValue,
     /// The keys that were removed from it because of an error, and those that were added; for a list, `-` per entry. An
     /// error about one of them is only a consequence.
@@ -89,11 +89,69 @@ impl Node {
     }
 
     /// The node itself, if it is a text.
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match &self.value {
             NodeValue::Text(text) => Some(text),
             _ => None,
         }
+    }
+
+    /// The entries of a map, each with its key; `None` if it is not a map.
+    pub(crate) fn entries(&self) -> Option<&[(Self, Self)]> {
+        match &self.value {
+            NodeValue::Map(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// The entries of a map, to be changed; `None` if it is not a map.
+    pub(crate) fn entries_mut(&mut self) -> Option<&mut Vec<(Self, Self)>> {
+        match &mut self.value {
+            NodeValue::Map(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// The items of a list; empty if it is not a list.
+    pub(crate) fn items(&self) -> &[Self] {
+        match &self.value {
+            NodeValue::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The value of a key.
+    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
+        self.entries()?.iter().find(|(own, _)| own.text() == Some(key)).map(|(_, value)| value)
+    }
+
+    /// Removes the entry of a key and returns its value.
+    pub(crate) fn take(&mut self, key: &str) -> Option<Self> {
+        let entries = self.entries_mut()?;
+        let at = entries.iter().position(|(own, _)| own.text() == Some(key))?;
+        Some(entries.remove(at).1)
+    }
+
+    /// Adds an entry if the map has none with this key.
+    pub(crate) fn complete(&mut self, key: &str, value: Self) {
+        if self.get(key).is_none()
+            && let Some(entries) = self.entries_mut()
+        {
+            entries.push((key.into(), value));
+        }
+    }
+
+    /// Adds those entries of another map whose keys the map does not have.
+    pub(crate) fn complete_with(&mut self, other: Self) {
+        let NodeValue::Map(entries) = other.value else { return };
+        for (key, value) in entries {
+            self.complete(key.text().unwrap_or_default(), value);
+        }
+    }
+
+    /// A value without a place.
+    fn of(value: NodeValue) -> Self {
+        Self { range: 0..0, value, repaired: Vec::new() }
     }
 
     /// Removes the entry at a path. Returns whether there was one.
@@ -153,6 +211,32 @@ impl Node {
             entries.push(entry);
             self.repaired.push(key.to_owned());
         }
+    }
+}
+
+impl From<&serde_json::Value> for Node {
+    fn from(value: &serde_json::Value) -> Self {
+        use serde_json::Value;
+        Self::of(match value {
+            Value::Null => NodeValue::Null(String::new()),
+            Value::Bool(value) => NodeValue::Bool(*value, value.to_string()),
+            Value::Number(number) => match (number.as_u64(), number.as_i64()) {
+                (Some(value), _) => NodeValue::Unsigned(value, number.to_string()),
+                (None, Some(value)) => NodeValue::Signed(value, number.to_string()),
+                (None, None) => NodeValue::Float(number.as_f64().unwrap_or(0.0), number.to_string()),
+            },
+            Value::String(text) => NodeValue::Text(text.clone()),
+            Value::Array(items) => NodeValue::List(items.iter().map(Self::from).collect()),
+            Value::Object(members) => NodeValue::Map(
+                members.iter().map(|(key, value)| (key.as_str().into(), Self::from(value))).collect(),
+            ),
+        })
+    }
+}
+
+impl From<&str> for Node {
+    fn from(text: &str) -> Self {
+        Self::of(NodeValue::Text(text.to_owned()))
     }
 }
 

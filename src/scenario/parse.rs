@@ -18,19 +18,35 @@ const MOST: usize = 20;
 
 /// Parses strict YAML: unknown keys, duplicate keys and wrong types are errors with a position.
 ///
-/// Serde stops at the first error. So what is wrong is removed from the tree of the file, and the rest is read again: the
-/// result contains every error that is not only a consequence of another.
-///
 /// # Errors
 /// All errors of the text, in the order of their positions.
 pub(crate) fn parse<T: DeserializeOwned>(file: &str, source: &Arc<str>) -> Result<T, LoadErrors> {
-    let mut root = match tree(source) {
-        Ok(root) => root,
-        Err(error) => {
-            let (range, description) = syntax::describe(error.without_snippet(), source);
-            return Err(LoadErrors(vec![diagnostic(file, source, range, description)]));
-        }
-    };
+    deserialized(file, source, parse_tree(file, source)?)
+}
+
+/// Parses YAML into a tree, which can be completed before it is [`deserialized`].
+///
+/// # Errors
+/// What is wrong with the syntax.
+pub(crate) fn parse_tree(file: &str, source: &Arc<str>) -> Result<Node, LoadErrors> {
+    tree(source).map_err(|error| {
+        let (range, description) = syntax::describe(error.without_snippet(), source);
+        LoadErrors(vec![diagnostic(file, source, range, description)])
+    })
+}
+
+/// Deserializes the tree of a file.
+///
+/// Serde stops at the first error. So what is wrong is removed from the tree, and the rest is read again: the
+/// result contains every error that is not only a consequence of another.
+///
+/// # Errors
+/// All errors of the tree, in the order of their positions.
+pub(crate) fn deserialized<T: DeserializeOwned>(
+    file: &str,
+    source: &Arc<str>,
+    mut root: Node,
+) -> Result<T, LoadErrors> {
     let mut found: Vec<Diagnostic> = Vec::new();
     loop {
         let error = match T::deserialize(NodeDeserializer(&root)) {
