@@ -36,7 +36,7 @@ pub(crate) fn endpoint(
     let pattern = endpoint_pattern(provider, api, stream)?;
     let base = profile::of(provider).base.as_str();
     let suffix = fill_pattern(pattern.strip_prefix(base).unwrap_or(pattern), model);
-    let query = match provider {
+    let query = match provider.known() {
         Provider::Azure => Some(format!("api-version={AZURE_VERSION}")),
         _ => query.map(str::to_owned),
     };
@@ -58,7 +58,7 @@ pub(crate) fn asked_endpoints(combination: Combination) -> Vec<Api> {
             matches!(other, Api::OpenaiEmbeddings | Api::CohereEmbed)
         }
         _ if !api.streams() => *other == api,
-        _ if api.native_provider() == provider => false,
+        _ if api.native_provider() == provider.known() => false,
         // Some proxies translate it for each provider but OpenAI itself.
         Api::OpenaiResponses if served(api) => *other == Api::OpenaiChat,
         _ if served(api) => api.is_chat() && other.is_chat() && is_own(other),

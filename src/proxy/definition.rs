@@ -201,16 +201,17 @@ impl Definition {
                 return Some(format!("{name} has no pass-through routes"));
             };
             let Combination { api, provider, .. } = combination;
-            if !passing.apis.get(api).is_some_and(|providers| providers.contains(provider)) {
-                let reason = [UnservedFeature::Api(*api), UnservedFeature::Provider(*provider)].map(because);
+            if !passing.apis.get(api).is_some_and(|providers| providers.contains(&provider.known())) {
+                let reason =
+                    [UnservedFeature::Api(*api), UnservedFeature::Provider(provider.known())].map(because);
                 let because = reason.into_iter().find(|reason| !reason.is_empty()).unwrap_or_default();
                 return Some(format!("{name} does not pass {api} through to {provider}{because}"));
             }
         } else if !self.apis.contains_key(&combination.api) {
             let because = because(UnservedFeature::Api(combination.api));
             return Some(format!("{name} does not serve {}{because}", combination.api));
-        } else if !self.apis[&combination.api].contains(&combination.provider) {
-            let because = because(UnservedFeature::Provider(combination.provider));
+        } else if !self.apis[&combination.api].contains(&combination.provider.known()) {
+            let because = because(UnservedFeature::Provider(combination.provider.known()));
             return Some(format!(
                 "{name} does not serve {} from {}{because}",
                 combination.api, combination.provider

@@ -46,7 +46,8 @@ impl Definition {
     fn serves_fallbacks(&self, own: &OwnModel, case: &Case) -> Result<(), String> {
         let (api, settings) = (case.combination.api, &case.scenario.proxy);
         let providers = settings.fallback.iter().map(|name| own.deployment(settings, name).provider);
-        let served = |provider: &Provider| self.apis.get(&api).is_some_and(|all| all.contains(provider));
+        let served =
+            |provider: &Provider| self.apis.get(&api).is_some_and(|all| all.contains(&provider.known()));
         match providers.into_iter().find(|provider| !served(provider)) {
             Some(provider) => Err(format!("{} does not serve {api} from {provider}", self.name)),
             None => Ok(()),
@@ -90,7 +91,7 @@ impl Definition {
     /// Whether pass-through routes are the only ones of the proxy for this combination.
     fn only_passes_through(&self, combination: &Combination) -> bool {
         let Combination { api, provider, .. } = combination;
-        let is_in = |providers: &Vec<Provider>| providers.contains(provider);
+        let is_in = |providers: &Vec<Provider>| providers.contains(&provider.known());
         let mut passed = self.passed_through();
         !self.apis.get(api).is_some_and(is_in)
             && (self.apis.is_empty() || passed.any(|(passed, providers)| passed == api && is_in(providers)))

@@ -64,6 +64,8 @@ impl ProxyRoute {
             Ok(Value::Object(fields)) => fields,
             _ => Map::new(),
         };
+        // A gateway treats a provider of the project as the one whose dialect it speaks.
+        fields.insert("provider".to_owned(), json!(self.provider.known()));
         fields.extend(self.settings.of_route().map(|(name, value)| (name.to_owned(), value)));
         let header = match provider::profile(self.provider).key.first() {
             Some(KeyPlace::Header(name)) => Some((name.as_str(), self.api_key.clone())),

@@ -96,7 +96,7 @@ fn events(
 /// Checks that the streams of every case have the format that the fault applies to.
 fn carried(check: &mut FileChecker<'_>, fault: &Located<Fault>, matrix: &[Combination]) {
     let name = fault.value.name();
-    let is_sse = |provider| !matches!(provider, Provider::Bedrock | Provider::Ollama);
+    let is_sse = |provider: Provider| !matches!(provider.known(), Provider::Bedrock | Provider::Ollama);
     let other =
         |wanted: &dyn Fn(Provider) -> bool| matrix.iter().map(|one| one.provider).find(|one| !wanted(*one));
     if fault.value.needs(FaultNeed::Sse)
@@ -112,7 +112,7 @@ fn carried(check: &mut FileChecker<'_>, fault: &Located<Fault>, matrix: &[Combin
             .help = Some("choose other providers; `unknown_event` works in every stream format".to_owned());
     }
     if fault.value.needs(FaultNeed::AwsEventStream)
-        && let Some(provider) = other(&|provider| provider == Provider::Bedrock)
+        && let Some(provider) = other(&|provider| provider.known() == Provider::Bedrock)
     {
         check
             .error(

@@ -1,4 +1,4 @@
-//! The closed vocabularies of a scenario file: providers, APIs, errors, levels.
+//! The vocabularies of a scenario file: providers, APIs, errors, levels.
 //!
 //! These names occur in files and in reports, so the serde name, the `Display` form and the name in the JSON
 //! Schema are identical.
@@ -6,6 +6,8 @@
 #[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::open_words::open_words;
 
 /// Declares an enum whose variants each have one name for files, reports and the schema.
 macro_rules! words {
@@ -65,7 +67,7 @@ words! {
     }
 }
 
-words! {
+open_words! {
     /// The provider that a proxy calls: an API dialect with its own error catalogue.
     Provider {
         /// OpenAI, <https://platform.openai.com/docs/api-reference>
@@ -268,7 +270,7 @@ impl Level {
     }
 }
 
-words! {
+open_words! {
     /// An error of the provider catalogue. Each provider reports it in its own form.
     ErrorName {
         /// The API key is wrong.
@@ -320,9 +322,10 @@ words! {
 
 impl ErrorName {
     /// The errors that every provider has, in the order of declaration.
-    pub const COMMON: &'static [Self] = Self::ALL.split_at(Self::CreditBalanceExhausted as usize).0;
+    pub const COMMON: &'static [Self] = Self::ALL.split_at(Self::CreditBalanceExhausted.index()).0;
 
-    /// For an error that only some providers distinguish: the error that the others send instead.
+    /// For an error that only some providers distinguish, or that a project has added: the error that the others send
+    /// instead.
     pub const fn wider(self) -> Option<Self> {
         match self {
             Self::CreditBalanceExhausted
@@ -330,6 +333,7 @@ impl ErrorName {
             | Self::ProjectSpendLimitExceeded
             | Self::OrganizationUsageLimitExceeded => Some(Self::Quota),
             Self::SlowDown => Some(Self::RateLimit),
+            Self::Own(own) => Some(own.like),
             _ => None,
         }
     }

@@ -28,7 +28,7 @@ pub(crate) fn lacks(combination: &Combination, settings: &ProxySettings) -> Opti
 pub(crate) fn upstream_api(api: Api, provider: Provider) -> Option<Api> {
     let through =
         native(api, provider) || speaks(api, provider) && endpoint_pattern(provider, api, false).is_some();
-    match (api, provider) {
+    match (api, provider.known()) {
         _ if through => Some(api),
         (Api::OpenaiChat, Provider::Anthropic) => Some(Api::AnthropicMessages),
         (Api::AnthropicMessages, Provider::Openai) => Some(Api::OpenaiChat),
@@ -37,7 +37,7 @@ pub(crate) fn upstream_api(api: Api, provider: Provider) -> Option<Api> {
 }
 
 fn native(api: Api, provider: Provider) -> bool {
-    api.native_provider() == provider
+    api.native_provider() == provider.known()
 }
 
 /// Whether a provider offers the dialect of `api`, which is another provider's. Anthropic, Google, AWS and
@@ -45,6 +45,7 @@ fn native(api: Api, provider: Provider) -> bool {
 /// faithful substitute for OpenAI's API.
 fn speaks(api: Api, provider: Provider) -> bool {
     use Provider::{Anthropic, Bedrock, Cohere, Gemini, Openai, Vertex};
+    let provider = provider.known();
     match api.native_provider() {
         Openai => !matches!(provider, Anthropic | Gemini | Vertex | Bedrock | Cohere),
         Gemini => provider == Vertex,
@@ -70,7 +71,7 @@ pub(crate) fn upstream_url(route: &ProxyRoute, api: Api, stream: bool, query: &[
             query.push((name.into_owned(), value.into_owned()));
         }
     }
-    if route.provider == Provider::Azure && !query.iter().any(|(name, _)| name == "api-version") {
+    if route.provider.known() == Provider::Azure && !query.iter().any(|(name, _)| name == "api-version") {
         query.push(("api-version".into(), AZURE_VERSION.into()));
     }
     if !query.is_empty() {

@@ -269,8 +269,8 @@ fn reports_a_timeout(attempt: &Attempt) -> bool {
 fn means(attempt: &Attempt, names: &[ErrorName]) -> bool {
     attempt.turn.as_ref().is_some_and(|turn| {
         let by_event =
-            |fault: &Fault| matches!(fault, Fault::ErrorEvent { error, .. } if names.contains(error));
-        matches!(turn.answer, TurnReply::Error(name) if names.contains(&name))
+            |fault: &Fault| matches!(fault, Fault::ErrorEvent { error, .. } if names.contains(&error.known()));
+        matches!(turn.answer, TurnReply::Error(name) if names.contains(&name.known()))
             || turn.faults.iter().any(by_event)
     })
 }
