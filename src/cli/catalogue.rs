@@ -5,7 +5,7 @@ use jiff::{ToSpan, civil::Date, tz::TimeZone};
 
 use super::{failure::Failure, print};
 use crate::{
-    provider::{SourceConfidence, catalogue_rows},
+    provider::{ErrorRow, SourceConfidence, catalogue_rows, last_read},
     report::EXIT_OK,
     scenario::Provider,
 };
@@ -32,12 +32,15 @@ fn text(which: CatalogueRows, today: Date) -> String {
     let limit = today.saturating_sub(OLD_AFTER_DAYS.days());
     let mut lines = String::new();
     let (mut all, mut old, mut recalled) = (0, 0, 0);
-    for provider in Provider::ALL.iter().copied() {
-        for (place, row, checked) in catalogue_rows(provider) {
+    for provider in Provider::all() {
+        for (place, row) in
+            catalogue_rows(provider).filter(|(place, row)| !is_inherited(provider, place, row))
+        {
+            let checked = last_read(provider, row);
             all += 1;
             // A recalled row has no source that could be read again.
             let is_recalled = row.confidence == SourceConfidence::Recalled;
-            let is_old = !is_recalled && checked < limit;
+            let is_old = !is_recalled && checked.is_some_and(|checked| checked < limit);
             recalled += usize::from(is_recalled);
             old += usize::from(is_old);
             if which == CatalogueRows::All || is_old {
@@ -47,7 +50,8 @@ fn text(which: CatalogueRows, today: Date) -> String {
                     SourceConfidence::Reported => "reported",
                     SourceConfidence::Recalled => "recalled",
                 };
-                let source = if is_recalled { String::new() } else { format!("  {checked}  {}", row.source) };
+                let day = checked.map_or("-".to_owned(), |checked| checked.to_string());
+                let source = if is_recalled { String::new() } else { format!("  {day}  {}", row.source) };
                 lines.push_str(&format!("{provider}  {place}  {}  {evidence}{source}\n", row.status));
             }
         }
@@ -56,6 +60,13 @@ fn text(which: CatalogueRows, today: Date) -> String {
         "{lines}{all} rows: {old} last checked before {limit}, more than {OLD_AFTER_DAYS} days ago; {recalled} recalled, \
          without a source\n"
     )
+}
+
+/// Whether a provider of a project has the row only because it is like another provider.
+fn is_inherited(provider: Provider, place: &str, row: &ErrorRow) -> bool {
+    let mut known = catalogue_rows(provider.known());
+    provider != provider.known()
+        && known.any(|(other, of)| other == place && ErrorRow { checked: row.checked, ..of.clone() } == *row)
 }
 
 #[cfg(test)]

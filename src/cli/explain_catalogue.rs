@@ -60,10 +60,10 @@ pub(super) fn explained(context: &CliContext, args: &ExplainArgs) -> Result<Opti
 /// What `what` may mean if it is not a scenario: `anthropic/overloded`.
 pub(super) fn near(what: &str) -> Option<String> {
     let (place, error) = what.split_once('/').map_or((what, None), |(place, error)| (place, Some(error)));
-    let provider = nearest(place, Provider::NAMES.iter().copied())?;
+    let provider = nearest(place, Provider::names().iter().copied())?;
     match error {
         None => Some(provider.to_owned()),
-        Some(error) => Some(format!("{provider}/{}", nearest(error, ErrorName::NAMES.iter().copied())?)),
+        Some(error) => Some(format!("{provider}/{}", nearest(error, ErrorName::names().iter().copied())?)),
     }
 }
 
@@ -78,8 +78,17 @@ fn not_an_error(args: &ExplainArgs) -> Result<Option<String>, Failure> {
     }
 }
 
-pub(super) fn unknown_provider(word: &str) -> Failure {
-    let help = match nearest(word, Provider::NAMES.iter().copied()) {
+/// The provider with this name, which may be one of the project.
+///
+/// # Errors
+///
+/// If there is none, with the nearest name.
+pub(super) fn provider_called(name: &str) -> Result<Provider, Failure> {
+    name.parse().map_err(|_| unknown_provider(name))
+}
+
+fn unknown_provider(word: &str) -> Failure {
+    let help = match nearest(word, Provider::names().iter().copied()) {
         Some(near) => format!("did you mean `{near}`? "),
         None => String::new(),
     };
@@ -89,7 +98,7 @@ pub(super) fn unknown_provider(word: &str) -> Failure {
 }
 
 pub(super) fn unknown_error(provider: Provider, word: &str) -> Failure {
-    let help = match nearest(word, ErrorName::NAMES.iter().copied()) {
+    let help = match nearest(word, ErrorName::names().iter().copied()) {
         Some(near) => format!("did you mean `{near}`? "),
         None => String::new(),
     };
@@ -101,7 +110,11 @@ pub(super) fn unknown_error(provider: Provider, word: &str) -> Failure {
 fn describe_provider(context: &CliContext, provider: Provider) -> String {
     let own = profile(provider);
     let mut text = format!("{provider}: {}\n", own.title);
-    let _ = writeln!(text, "  source     {}, last read on {}", own.source, own.checked);
+    if provider.known() != provider {
+        let _ = writeln!(text, "  like       {}, in what this project's file does not say", provider.known());
+    }
+    let read = own.checked.map(|checked| format!(", last read on {checked}")).unwrap_or_default();
+    let _ = writeln!(text, "  source     {}{read}", own.source);
     let _ = writeln!(text, "  model      {}", own.model);
     let keys: Vec<String> = own.key.iter().map(key_place).collect();
     let keys = if keys.is_empty() { "none".to_owned() } else { keys.join(", or ") };
@@ -194,7 +207,7 @@ fn indented(text: &str) -> String {
 fn describe_error(width: usize, provider: Provider, name: ErrorName, api: Option<Api>) -> String {
     let row = provider::catalogue_row(provider, name);
     let mut text = format!("{provider}/{name}: {} {}\n", row.status, words_of(row));
-    let _ = writeln!(text, "  {}", schema_words::meaning("ErrorName", name.as_str()).unwrap_or_default());
+    let _ = writeln!(text, "  {}", error_meaning(name));
     if name.wider().is_some() && !profile(provider).errors.contains_key(&name) {
         let _ = writeln!(text, "  {provider} does not distinguish it: this is what it sends instead.");
     }
@@ -227,13 +240,22 @@ fn describe_error(width: usize, provider: Provider, name: ErrorName, api: Option
     text
 }
 
+/// What an error means: its documentation, or for one that the project has added the known error that it is like.
+pub(super) fn error_meaning(name: ErrorName) -> String {
+    match name.known() {
+        known if known != name => format!("An error of this project, like `{known}`."),
+        known => schema_words::meaning("ErrorName", known.as_str()).unwrap_or_default(),
+    }
+}
+
 /// Where a row comes from: `recorded: vercel/ai tests (last read on 2026-11-22)`.
 fn source(provider: Provider, row: &ErrorRow) -> String {
     match row.confidence {
         SourceConfidence::Recalled => "recalled: written from memory, without a source".to_owned(),
         _ => {
-            let checked = row.checked.unwrap_or(profile(provider).checked);
-            format!("{}: {} (last read on {checked})", evidence(row), row.source)
+            let read = provider::last_read(provider, row);
+            let read = read.map(|day| format!(" (last read on {day})")).unwrap_or_default();
+            format!("{}: {}{read}", evidence(row), row.source)
         }
     }
 }

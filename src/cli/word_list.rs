@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     context::CliContext,
+    explain_catalogue::error_meaning,
     failure::Failure,
     list_args::WordListArgs,
     print, schema_words,
@@ -79,8 +80,8 @@ fn next(which: WordList) -> &'static str {
 }
 
 fn providers() -> Vec<ListedWord> {
-    let word = |provider: &Provider| {
-        let own = profile(*provider);
+    let word = |provider: Provider| {
+        let own = profile(provider);
         let mut apis: Vec<&str> = Vec::new();
         for route in &own.routes {
             if !apis.contains(&route.api.as_str()) {
@@ -89,24 +90,23 @@ fn providers() -> Vec<ListedWord> {
         }
         ListedWord { name: provider.to_string(), note: own.title.clone(), meaning: apis.join(", ") }
     };
-    Provider::ALL.iter().map(word).collect()
+    Provider::all().into_iter().map(word).collect()
 }
 
 fn errors() -> Vec<ListedWord> {
-    let word = |name: &ErrorName| {
-        let has_it = |provider: &&Provider| profile(**provider).errors.contains_key(name);
-        let senders = Provider::ALL.iter().filter(has_it);
-        let statuses: BTreeSet<u16> =
-            senders.map(|provider| catalogue_row(*provider, *name).status).collect();
+    let word = |name: ErrorName| {
+        let has_it = |provider: &Provider| profile(*provider).errors.contains_key(&name);
+        let senders = Provider::all().into_iter().filter(has_it);
+        let statuses: BTreeSet<u16> = senders.map(|provider| catalogue_row(provider, name).status).collect();
         let statuses: Vec<String> = statuses.iter().map(u16::to_string).collect();
-        let meaning = schema_words::meaning("ErrorName", name.as_str()).unwrap_or_default();
+        let meaning = error_meaning(name);
         ListedWord {
             name: name.to_string(),
             note: String::new(),
             meaning: format!("{} ({})", meaning.trim_end_matches('.'), statuses.join(", ")),
         }
     };
-    ErrorName::ALL.iter().map(word).collect()
+    ErrorName::all().into_iter().map(word).collect()
 }
 
 /// The rules of the contract, with their levels.

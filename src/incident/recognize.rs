@@ -66,7 +66,7 @@ fn of_headers(evidence: &IncidentEvidence) -> Option<Provider> {
         own + 60 * named + 60 * usize::from(amazon)
     };
     // A header such as `x-request-id`, which many send, says nothing.
-    let scored = Provider::ALL.iter().map(|provider| (score(*provider), *provider));
+    let scored = Provider::all().into_iter().map(|provider| (score(provider), provider));
     scored
         .filter(|(score, _)| *score >= 20)
         .max_by_key(|(score, provider)| (*score, std::cmp::Reverse(*provider)))

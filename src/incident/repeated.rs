@@ -74,8 +74,9 @@ pub(super) fn error(
                 .push(format!("the text of {}/{name}: the catalogue has it from memory", call.provider));
         }
         _ => {
-            let checked = row.checked.unwrap_or(profile(call.provider).checked);
-            repeated.references.push(format!("{} ({checked})", row.source));
+            let day =
+                provider::last_read(call.provider, row).map(|day| format!(" ({day})")).unwrap_or_default();
+            repeated.references.push(format!("{}{day}", row.source));
         }
     }
     Ok(repeated)

@@ -28,6 +28,7 @@ mod ollama;
 mod openai;
 mod prepared;
 mod profile;
+mod project_file;
 mod received;
 mod request;
 mod route;
@@ -61,8 +62,9 @@ pub use message::{MessageBody, ProviderMessage};
 pub(crate) use prepared::{Prepared, Template};
 #[cfg(test)]
 pub(crate) use profile::RouteRow;
-pub(crate) use profile::{ChatExtras, KeyPlace, at_host, catalogue_rows};
+pub(crate) use profile::{ChatExtras, KeyPlace, at_host, catalogue_rows, last_read};
 pub use profile::{catalogue_row, model, of as profile};
+pub(crate) use project_file::{ProviderFile, load_provider_files};
 pub(crate) use received::{Header, ReceivedCall, find_header};
 pub use request::RequestedCall;
 pub(crate) use route::api_at;

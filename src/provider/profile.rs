@@ -2,11 +2,17 @@
 //!
 //! Differences between providers of the same dialect are in the files of `profiles/`, not in code.
 
-use std::sync::OnceLock;
+use std::{
+    collections::HashMap,
+    sync::{
+        OnceLock, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use indexmap::IndexMap;
 use jiff::civil::Date;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Map, Value};
 
 use super::{
@@ -23,8 +29,9 @@ pub struct Profile {
     pub title: String,
     /// The URL of its error documentation.
     pub source: String,
-    /// The day on which the sources of its rows were last read. A row can have a day of its own.
-    pub checked: Date,
+    /// The day on which the sources of its rows were last read. A row can have a day of its own. Every bundled profile has
+    /// one.
+    pub checked: Option<Date>,
     /// The host names of its API, as patterns in which `*` matches any text. Empty for servers that users run themselves.
     #[serde(default)]
     pub hosts: Vec<String>,
@@ -55,7 +62,7 @@ pub struct Profile {
     pub forms: IndexMap<Api, ErrorBodyForm>,
     /// The error types of those different forms, by status; the type of 500 is the default for other statuses. A
     /// form that is not listed uses the row's type.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "types_by_status")]
     pub types: IndexMap<ErrorBodyForm, IndexMap<u16, String>>,
     /// Its endpoints.
     pub routes: Vec<RouteRow>,
@@ -126,6 +133,21 @@ pub struct StreamError {
     pub done: bool,
 }
 
+/// Keys of a file are texts.
+fn types_by_status<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<IndexMap<ErrorBodyForm, IndexMap<u16, String>>, D::Error> {
+    let written = IndexMap::<ErrorBodyForm, IndexMap<String, String>>::deserialize(deserializer)?;
+    let by_status = |(status, word): (String, String)| match status.parse() {
+        Ok(status) => Ok((status, word)),
+        Err(_) => Err(D::Error::custom(format!("`{status}` is not a status"))),
+    };
+    written
+        .into_iter()
+        .map(|(form, types)| Ok((form, types.into_iter().map(by_status).collect::<Result<_, _>>()?)))
+        .collect()
+}
+
 fn invalid() -> ErrorName {
     ErrorName::InvalidApiKey
 }
@@ -147,6 +169,13 @@ pub struct RouteRow {
     pub stream: Option<bool>,
     /// A query parameter that the path requires; without it the path is unknown.
     pub query: Option<String>,
+}
+
+impl RouteRow {
+    /// Whether it has exactly one method.
+    pub(super) fn has_one_method(&self) -> bool {
+        [&self.get, &self.post, &self.delete].iter().filter(|path| path.is_some()).count() == 1
+    }
 }
 
 /// Errors for requests that never reach a model. `{method}` and `{path}` in a text are filled in, and `{allowed}`
@@ -203,15 +232,42 @@ impl KeyPlace {
     }
 }
 
-/// Returns the profile of a provider, which is parsed at its first use.
+/// Returns the profile of a provider: that of the project's file, or the bundled one, which is parsed at its first use.
 pub fn of(provider: Provider) -> &'static Profile {
     static PROFILES: [OnceLock<Profile>; Provider::ALL.len()] =
         [const { OnceLock::new() }; Provider::ALL.len()];
-    PROFILES[provider as usize].get_or_init(|| match read(text(provider)) {
+    if let Some(own) = own_profile(provider) {
+        return own;
+    }
+    PROFILES[provider.index()].get_or_init(|| match read(text(provider)) {
         Ok(profile) => profile,
         // The files are embedded in the binary, and a test parses every one of them.
         Err(error) => unreachable!("the profile of {provider} does not load: {error}"),
     })
+}
+
+/// The profiles of the project's files, which replace the bundled ones.
+static OWN: RwLock<Option<HashMap<Provider, &'static Profile>>> = RwLock::new(None);
+
+/// Whether there are any. Every reply of a mock asks.
+static HAS_OWN: AtomicBool = AtomicBool::new(false);
+
+/// The profile that a project's file gives a provider.
+fn own_profile(provider: Provider) -> Option<&'static Profile> {
+    if !HAS_OWN.load(Ordering::Acquire) {
+        return None;
+    }
+    OWN.read().unwrap_or_else(PoisonError::into_inner).as_ref()?.get(&provider).copied()
+}
+
+/// Replaces the profiles of the project's files.
+///
+/// A profile lives as long as the process: a reply can refer to it at any time. A project has few of them.
+pub(super) fn replace_own(profiles: HashMap<Provider, Box<Profile>>) {
+    let has_own = !profiles.is_empty();
+    let kept = profiles.into_iter().map(|(provider, profile)| (provider, &*Box::leak(profile)));
+    *OWN.write().unwrap_or_else(PoisonError::into_inner) = Some(kept.collect());
+    HAS_OWN.store(has_own, Ordering::Release);
 }
 
 /// The provider whose API has this host name.
@@ -222,7 +278,7 @@ pub(crate) fn at_host(host: &str) -> Option<Provider> {
         }
         None => host == pattern,
     };
-    Provider::ALL.iter().copied().find(|provider| of(*provider).hosts.iter().any(fits))
+    Provider::all().into_iter().find(|provider| of(*provider).hosts.iter().any(fits))
 }
 
 /// A model that the provider serves and that proxies have in their model tables.
@@ -234,20 +290,25 @@ pub fn model(provider: Provider) -> &'static str {
 /// distinguish the error sends the [wider](ErrorName::wider) one.
 pub fn catalogue_row(provider: Provider, name: ErrorName) -> &'static ErrorRow {
     let rows = &of(provider).errors;
+    let names = std::iter::successors(Some(name), |name| name.wider());
     // A test checks that every profile has a row for every common name.
-    rows.get(&name).unwrap_or_else(|| &rows[&name.wider().unwrap_or(name)])
+    names.filter_map(|name| rows.get(&name)).next().unwrap_or_else(|| &rows[&ErrorName::Internal])
 }
 
-/// Every row of a provider's catalogue, with its place (`quota`, or `quota of openai/images` for the row of an endpoint)
-/// and the day on which its source was last read.
-pub(crate) fn catalogue_rows(provider: Provider) -> impl Iterator<Item = (String, &'static ErrorRow, Date)> {
+/// The day on which the source of a provider's row was last read; `None` if the file of a project does not say it.
+pub(crate) fn last_read(provider: Provider, row: &ErrorRow) -> Option<Date> {
+    row.checked.or(of(provider).checked)
+}
+
+/// Every row of a provider's catalogue, with its place: `quota`, or `quota of openai/images` for the row of an endpoint.
+pub(crate) fn catalogue_rows(provider: Provider) -> impl Iterator<Item = (String, &'static ErrorRow)> {
     let profile = of(provider);
     let own = profile.errors.iter().map(|(name, row)| (name.to_string(), row));
     let of_endpoints = profile
         .overrides
         .iter()
         .flat_map(|(api, rows)| rows.iter().map(move |(name, row)| (format!("{name} of {api}"), row)));
-    own.chain(of_endpoints).map(|(place, row)| (place, row, row.checked.unwrap_or(profile.checked)))
+    own.chain(of_endpoints)
 }
 
 /// Parses a profile by converting it to JSON first, which makes the binary smaller: the code that deserializes a
@@ -256,6 +317,15 @@ pub(crate) fn catalogue_rows(provider: Provider) -> impl Iterator<Item = (String
 fn read(text: &str) -> Result<Profile, Box<dyn std::error::Error>> {
     let value: serde_json::Value = serde_saphyr::from_str(text)?;
     Ok(serde_json::from_value(value)?)
+}
+
+/// The members of the bundled profile of a provider.
+pub(super) fn members(provider: Provider) -> Map<String, Value> {
+    match serde_saphyr::from_str(text(provider)) {
+        Ok(Value::Object(members)) => members,
+        // A test loads every file.
+        _ => Map::new(),
+    }
 }
 
 fn text(provider: Provider) -> &'static str {
@@ -279,6 +349,7 @@ fn text(provider: Provider) -> &'static str {
         Provider::Vllm => include_str!("profiles/vllm.yaml"),
         Provider::Tgi => include_str!("profiles/tgi.yaml"),
         Provider::Nvidia => include_str!("profiles/nvidia.yaml"),
+        Provider::Own(own) => text(own.like),
     }
 }
 
@@ -291,6 +362,7 @@ mod tests {
     fn every_profile_loads_and_has_a_row_for_every_error() {
         for provider in Provider::ALL.iter().copied() {
             let profile = of(provider);
+            assert!(profile.checked.is_some(), "{provider}");
             for name in ErrorName::COMMON {
                 assert!(profile.errors.contains_key(name), "{provider}: {name}");
             }
@@ -327,8 +399,7 @@ mod tests {
     fn a_route_has_one_method() {
         for provider in Provider::ALL.iter().copied() {
             for row in &of(provider).routes {
-                let methods = [&row.get, &row.post, &row.delete];
-                assert_eq!(methods.iter().filter(|path| path.is_some()).count(), 1, "{provider}: {row:?}");
+                assert!(row.has_one_method(), "{provider}: {row:?}");
             }
         }
     }

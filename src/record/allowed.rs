@@ -127,7 +127,7 @@ fn file() -> AllowedFile {
 fn vocabulary() -> &'static HashSet<String> {
     static WORDS: OnceLock<HashSet<String>> = OnceLock::new();
     WORDS.get_or_init(|| {
-        let texts = Provider::ALL.iter().flat_map(|provider| catalogue_rows(*provider));
+        let texts = Provider::all().into_iter().flat_map(catalogue_rows);
         let mut words: HashSet<String> = HashSet::new();
         let mut add = |text: &str| {
             let split = text.split(|char: char| u8::try_from(char).is_ok_and(separates));
@@ -136,7 +136,7 @@ fn vocabulary() -> &'static HashSet<String> {
                 !word.is_empty() && !word.bytes().any(|byte| byte.is_ascii_digit()) && word.is_ascii()
             }));
         };
-        for (_, row, _) in texts {
+        for (_, row) in texts {
             // What is between braces is filled in with what a request contains.
             for (n, part) in row.message.split(['{', '}']).enumerate() {
                 if n % 2 == 0 {

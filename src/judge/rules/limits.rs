@@ -28,7 +28,7 @@ pub(super) fn has_limit_code(facts: &Facts<'_>) -> bool {
 
 fn is_limit_code(code: &str) -> bool {
     let rows = provider::catalogue_rows(Provider::Openai);
-    rows.into_iter().any(|(_, row, _)| row.status == 429 && row.code == *code)
+    rows.into_iter().any(|(_, row)| row.status == 429 && row.code == *code)
 }
 
 /// The policies of a field, by name, each with its numeric parameters. Empty if the field is not valid, because then
