@@ -65,7 +65,7 @@ impl ArmedFiles {
         self.0.iter().map(|file| read(context, &file.from, library)).collect()
     }
 
-    /// Arms again those mocks that changed, and returns their names. `wanted` is what [`read`](Self::read) returned.
+    /// Arms again those mocks that changed, or `all`, and returns their names. `wanted` is what [`read`](Self::read) returned.
     ///
     /// # Errors
     ///
@@ -74,10 +74,11 @@ impl ArmedFiles {
         &mut self,
         server: &Server,
         wanted: Vec<ArmRequest>,
+        all: bool,
     ) -> Result<Vec<String>, Failure> {
         let mut changed = Vec::new();
         for (file, wanted) in self.0.iter_mut().zip(wanted) {
-            if wanted.serves_the_same(&file.wanted) {
+            if !all && wanted.serves_the_same(&file.wanted) {
                 continue;
             }
             let name = &file.from.name;

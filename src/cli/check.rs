@@ -11,7 +11,7 @@ use super::{
     failure::Failure,
     fix::fix,
     lint::{LintContext, warnings},
-    print,
+    own_files, print,
     project::own_definitions,
     recordings,
     run::{self, RunningProxy},
@@ -28,13 +28,17 @@ use crate::{
 /// How often files are corrected and read again.
 const MOST_ROUNDS: usize = 10;
 
-/// Validates scenario files, folders with proxy definitions, and settings: those in `paths`, or all if it is empty.
+/// Validates scenario files, folders with proxy definitions, settings, and the project's providers and policies: those in
+/// `paths`, or all if it is empty.
 pub(super) fn check(context: &CliContext, args: &CheckArgs) -> Result<u8, Failure> {
     let paths = &args.paths;
     let (files, others): (Vec<PathBuf>, Vec<PathBuf>) =
         paths.paths.iter().cloned().partition(|path| path.extension().is_some_and(|kind| kind == "toml"));
-    let (definitions, scenarios): (Vec<PathBuf>, Vec<PathBuf>) =
+    let (definitions, others): (Vec<PathBuf>, Vec<PathBuf>) =
         others.into_iter().partition(|path| context.place(path).join(DEFINITION).is_file());
+    let (own, scenarios): (Vec<PathBuf>, Vec<PathBuf>) =
+        others.into_iter().partition(|path| own_files::is_own(context, &context.place(path)));
+    let own: Vec<PathBuf> = own.iter().map(|path| context.place(path)).collect();
     let settings = Settings::read(context)?;
     let mut text = String::new();
     let all = paths.paths.is_empty();
@@ -63,6 +67,9 @@ pub(super) fn check(context: &CliContext, args: &CheckArgs) -> Result<u8, Failur
             plural(cases, "case")
         ));
     }
+    if all || !own.is_empty() {
+        text.push_str(&own_files::checked(context, (!all).then_some(own.as_slice()))?);
+    }
     let mut specs: Vec<String> = definitions.iter().map(|path| path.display().to_string()).collect();
     if paths.paths.is_empty() {
         specs.extend(Definition::bundled().into_iter().map(|bundled| bundled.name));
@@ -70,7 +77,9 @@ pub(super) fn check(context: &CliContext, args: &CheckArgs) -> Result<u8, Failur
     }
     for spec in specs {
         let definition = context.definition(&context.cwd, &spec)?;
-        text.push_str(&format!("{}: valid\n", definition.file()));
+        let file = definition.file();
+        let shown = Path::new(&file).strip_prefix(&context.cwd).unwrap_or(Path::new(&file));
+        text.push_str(&format!("{}: valid\n", shown.display()));
     }
     print::fitted(&text, context.width)?;
     Ok(EXIT_OK)

@@ -14,10 +14,14 @@ use clap_complete::{
 
 use super::{
     args::{Args, PathArgs},
-    context::{CliContext, DEFINITION},
+    context::CliContext,
     failure::Failure,
     manual::ManualTopic,
-    print, select,
+    own_files,
+    own_folder::{own_policies, policy_name},
+    print,
+    project::own_definitions,
+    select,
     settings::Settings,
 };
 use crate::{
@@ -107,6 +111,7 @@ impl OfferedValue {
 /// The project in the current folder, if it can be read.
 fn project() -> Option<(CliContext, Settings)> {
     let context = CliContext::read(&Args::try_parse_from(["upfault", "list"]).ok()?).ok()?;
+    let _ = own_files::load(&context);
     let settings = Settings::read(&context).ok()?;
     Some((context, settings))
 }
@@ -158,12 +163,9 @@ fn proxies() -> Vec<OfferedValue> {
         Definition::bundled().into_iter().map(|bundled| OfferedValue::new(bundled.name, bundled.summary)),
     );
     if let Some((context, _)) = project() {
-        for entry in std::fs::read_dir(context.root.join("proxies")).into_iter().flatten().flatten() {
-            if let Some(name) = entry.file_name().to_str().filter(|_| entry.path().join(DEFINITION).is_file())
-            {
-                found.push(OfferedValue::new(name, "a definition of this project"));
-            }
-        }
+        let own = own_definitions(&context.root);
+        let names = own.iter().filter_map(|folder| folder.rsplit('/').next());
+        found.extend(names.map(|name| OfferedValue::new(name, "a definition of this project")));
     }
     found.extend(
         HonestVariant::ALL
@@ -192,7 +194,11 @@ fn topics() -> Vec<OfferedValue> {
 }
 
 fn policies() -> Vec<OfferedValue> {
-    Policy::all().into_iter().map(|policy| OfferedValue::new(policy.name, "a bundled policy")).collect()
+    let own = project().map(|(context, _)| own_policies(&context.root)).unwrap_or_default();
+    let own = own.iter().map(|file| OfferedValue::new(policy_name(file), "a policy of this project"));
+    let bundled = Policy::all();
+    let bundled = bundled.iter().map(|policy| OfferedValue::new(&policy.name, "a bundled policy"));
+    own.chain(bundled).collect()
 }
 
 /// The simplest filters. An expression with several parts has no completion.
@@ -213,8 +219,8 @@ fn filters() -> Vec<OfferedValue> {
         ["stream", "plain"].map(|word| OfferedValue::new(word, "whether the caller requests a stream")),
     );
     found.extend(
-        Provider::ALL
-            .iter()
+        Provider::all()
+            .into_iter()
             .map(|one| OfferedValue::new(format!("provider:{one}"), "the provider behind the proxy")),
     );
     found.extend(

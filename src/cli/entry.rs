@@ -11,7 +11,7 @@ use super::{
     context::CliContext,
     doctor, explain,
     failure::Failure,
-    fmt, gateway, help, init, list, man, matrix, merge, new, print, proxy, record, repro,
+    fmt, gateway, help, init, list, man, matrix, merge, new, own_files, print, proxy, record, repro,
     rerun_failed::with_stored_options,
     review, run, schema, selftest, serve, show, watch_run,
 };
@@ -50,6 +50,7 @@ fn code() -> u8 {
         }
     };
     let read = with_stored_options(args).and_then(|args| Ok((CliContext::read(&args)?, args)));
+    let read = read.and_then(|(context, args)| own_files::load(&context).map(|_| (context, args)));
     let (context, args) = match read {
         Ok(read) => read,
         Err(failure) => {

@@ -48,6 +48,8 @@ mod new;
 mod new_args;
 mod new_ask;
 mod output;
+mod own_files;
+mod own_folder;
 mod policy;
 mod print;
 mod project;

@@ -8,7 +8,7 @@ use std::{
 use super::{
     args::PathArgs,
     context::CliContext,
-    explain_catalogue::{unknown_error, unknown_provider},
+    explain_catalogue::{provider_called, unknown_error},
     failure::Failure,
     literal_check,
     new_args::{IncidentArgs, NewArgs},
@@ -78,7 +78,7 @@ fn drafted(context: &CliContext, asked: &Asked) -> Result<NewFile, Failure> {
     let mut apis = args.api.clone();
     apis.dedup();
     let wishes = DraftWishes {
-        provider: args.provider,
+        provider: args.provider.as_deref().map(provider_called).transpose()?,
         apis,
         stream: (args.stream || args.plain).then_some(args.stream),
         at: args.at,
@@ -101,7 +101,7 @@ fn action(context: &CliContext, asked: &Asked) -> Result<UpstreamAction, Failure
     let IncidentArgs { error, fault, from_curl, from_har, from_openai_exception, from_litellm_log, .. } =
         &args.what;
     if let Some(error) = error {
-        return named_error(error, args.provider);
+        return named_error(error, args.provider.as_deref());
     }
     if let Some(fault) = fault {
         return Ok(UpstreamAction::Fault(fault.clone(), source_of_fault(args)));
@@ -141,10 +141,10 @@ fn source_of_fault(args: &NewArgs) -> String {
 }
 
 /// `anthropic/overloaded`, or `overloaded` with `--provider anthropic`.
-fn named_error(text: &str, provider: Option<Provider>) -> Result<UpstreamAction, Failure> {
+fn named_error(text: &str, provider: Option<&str>) -> Result<UpstreamAction, Failure> {
     let (provider, word) = match (text.split_once('/'), provider) {
-        (Some((name, word)), _) => (name.parse().map_err(|_| unknown_provider(name))?, word),
-        (None, Some(provider)) => (provider, text),
+        (Some((name, word)), _) => (provider_called(name)?, word),
+        (None, Some(name)) => (provider_called(name)?, text),
         (None, None) => (Provider::Openai, text),
     };
     let name = errors_called(provider, word).first().copied().ok_or_else(|| unknown_error(provider, word))?;

@@ -6,7 +6,7 @@ use clap::Args as ClapArgs;
 
 use crate::{
     incident::read_point,
-    scenario::{Api, Point, Provider, duration},
+    scenario::{Api, Point, duration},
 };
 
 /// Options of `upfault new`.
@@ -24,7 +24,7 @@ pub(crate) struct NewArgs {
     pub entry: Option<usize>,
     /// Provider behind the proxy [default: the one that the error or the evidence names, else openai]
     #[arg(long, value_name = "PROVIDER", conflicts_with = "copy")]
-    pub provider: Option<Provider>,
+    pub provider: Option<String>,
     /// API that callers use; repeatable [default: openai/chat, and the provider's own chat API]
     #[arg(long, value_name = "API", conflicts_with = "copy")]
     pub api: Vec<Api>,

@@ -3,6 +3,7 @@
 use std::io::{BufRead, Write};
 
 use super::{
+    explain_catalogue::provider_called,
     failure::Failure,
     new_args::{HeaderWish, IncidentArgs, NewArgs},
     schema_words,
@@ -64,8 +65,8 @@ pub(super) fn ask(
     let mut dialogue = Dialogue { input, output };
     match dialogue.choose("What do you have?", &KINDS)? {
         0 => {
-            let provider = match args.provider {
-                Some(provider) => provider,
+            let provider = match &args.provider {
+                Some(name) => provider_called(name)?,
                 None => dialogue.provider()?,
             };
             args.provider = None;
@@ -82,7 +83,8 @@ pub(super) fn ask(
         }
         1 => {
             if args.provider.is_none() {
-                args.provider = Some(dialogue.provider()?).filter(|provider| *provider != Provider::Openai);
+                let provider = dialogue.provider()?;
+                args.provider = (provider != Provider::Openai).then(|| provider.to_string());
             }
             let fault = dialogue.fault()?;
             if matches!(fault.as_str(), "stall" | "delay") && args.lasting.is_none() {
@@ -150,7 +152,7 @@ pub(super) fn command(args: &NewArgs) -> String {
     option("--from-openai-exception", file(from_openai_exception));
     option("--from-litellm-log", file(from_litellm_log));
     option("--copy", copy.clone());
-    option("--provider", args.provider.map(|provider| provider.to_string()));
+    option("--provider", args.provider.clone());
     args.api.iter().for_each(|api| option("--api", Some(api.to_string())));
     option("--at", args.at.map(point_option));
     option("--for", time(args.lasting));
@@ -230,7 +232,7 @@ impl Dialogue<'_> {
             name => name
                 .to_lowercase()
                 .parse()
-                .map_err(|_| format!("the providers are: {}", Provider::NAMES.join(", "))),
+                .map_err(|_| format!("the providers are: {}", Provider::names().join(", "))),
         })
     }
 

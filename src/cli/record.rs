@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 use url::Url;
 
-use super::{context::CliContext, failure::Failure, print, record_args::RecordArgs, serve::unbound};
+use super::{
+    context::CliContext, explain_catalogue::provider_called, failure::Failure, print,
+    record_args::RecordArgs, serve::unbound,
+};
 use crate::{
     platform::{StopSignal, stop_signal},
     provider,
@@ -29,8 +32,10 @@ struct RecordCounts {
 /// Passes traffic on and records it until a signal or the limit stops it.
 pub(super) fn record(context: &CliContext, args: &RecordArgs) -> Result<u8, Failure> {
     let upstream = upstream(&args.upstream)?;
-    let provider = args.provider.or_else(|| provider::at_host(upstream.host_str()?));
-    let provider = provider.ok_or_else(|| unknown_provider(&upstream))?;
+    let provider = match &args.provider {
+        Some(name) => provider_called(name)?,
+        None => upstream.host_str().and_then(provider::at_host).ok_or_else(|| unknown_provider(&upstream))?,
+    };
     let folder = args.out.as_ref().map_or_else(|| context.root.join(RECORDED), |out| context.place(out));
     let shown = folder.strip_prefix(&context.cwd).unwrap_or(&folder).to_owned();
     let mut store = RecordStore::open(&folder, &args.keep_header, &args.keep_member).map_err(|error| {
@@ -122,7 +127,7 @@ fn unknown_provider(upstream: &Url) -> Failure {
     Failure::Usage(format!(
         "no provider is known at {host}\nhelp: say whose API it is with `--provider NAME`; a server with OpenAI's API is \
          `--provider openai`. Possible values: {}",
-        Provider::NAMES.join(", ")
+        Provider::names().join(", ")
     ))
 }
 

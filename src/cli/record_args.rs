@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, path::PathBuf};
 use clap::Args as ClapArgs;
 use globset::GlobMatcher;
 
-use crate::scenario::{Provider, StatusSet, id_pattern};
+use crate::scenario::{StatusSet, id_pattern};
 
 /// Options of `upfault record`.
 #[derive(Debug, ClapArgs)]
@@ -15,7 +15,7 @@ pub(crate) struct RecordArgs {
     pub upstream: String,
     /// The provider [default: by the host of the URL]
     #[arg(long, value_name = "NAME")]
-    pub provider: Option<Provider>,
+    pub provider: Option<String>,
     /// Address to listen on; port 0 means a free port, which the first line of the output names
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub listen: std::net::SocketAddr,

@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{context::CliContext, failure::Failure, settings::Settings};
+use super::{context::CliContext, failure::Failure, own_files, settings::Settings};
 
 /// How long nothing must change before a change counts as complete: editors save in several steps.
 const QUIET: Duration = Duration::from_millis(40);
@@ -56,7 +56,12 @@ impl ProjectWatch {
         // A settings file can be created later.
         paths.files.push(context.root.join("upfault.toml"));
         paths.folders.extend(FOLDERS.map(|folder| context.root.join(folder)));
-        let named = settings.scenarios.iter().map(|path| context.root.join(path)).chain(more);
+        let named = settings
+            .scenarios
+            .iter()
+            .map(|path| context.root.join(path))
+            .chain(more)
+            .chain(own_files::paths(context).unwrap_or_default());
         for path in named {
             if path.is_dir() { paths.folders.push(path) } else { paths.files.push(path) }
         }

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    args::RunArgs, context::CliContext, failure::Failure, filter::Filter, interrupt, print, run, select,
-    settings::Settings, watch::ProjectWatch,
+    args::RunArgs, context::CliContext, failure::Failure, filter::Filter, interrupt, own_files, print, run,
+    select, settings::Settings, watch::ProjectWatch,
 };
 use crate::report::{EXIT_INTERRUPTED, plural};
 
@@ -41,6 +41,15 @@ pub(super) fn watch(context: &CliContext, args: &RunArgs) -> Result<u8, Failure>
         // Folders that did not exist before are watched from now on. Settings that do not load leave the old watch.
         if let Ok(next) = start(context, args) {
             watch = next;
+        }
+        match own_files::load(context) {
+            // A word that other files use has another meaning.
+            Ok(true) => before = None,
+            Ok(false) => {}
+            Err(failure) => {
+                code = Err(failure);
+                continue;
+            }
         }
         let after = texts(context, &once);
         let again = concerned(&once, before.as_ref(), after.as_ref());

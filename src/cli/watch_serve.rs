@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 
 use super::{
-    args::ServeArgs, armed_files::ArmedFiles, context::CliContext, failure::Failure, print, serve_library,
-    settings::Settings, watch::ProjectWatch,
+    args::ServeArgs, armed_files::ArmedFiles, context::CliContext, failure::Failure, own_files, print,
+    serve_library, settings::Settings, watch::ProjectWatch,
 };
 use crate::{report::plural, serve::Server};
 
@@ -28,13 +28,15 @@ pub(super) async fn keep(
     mut files: ArmedFiles,
     mut watch: ProjectWatch,
 ) -> Infallible {
+    // Whether mocks still play what words of the project's files meant before.
+    let mut outdated = false;
     loop {
         watch.changed().await;
         // Folders that did not exist before are watched from now on.
         if let Ok(next) = start(context, args) {
             watch = next;
         }
-        match reload(context, args, server, &mut files).await {
+        match reload(context, args, server, &mut files, &mut outdated).await {
             Ok(line) => print::note(&line),
             Err(failure) => {
                 print::note(&format!(
@@ -51,13 +53,19 @@ async fn reload(
     args: &ServeArgs,
     server: &Server,
     files: &mut ArmedFiles,
+    outdated: &mut bool,
 ) -> Result<String, Failure> {
+    if own_files::load(context)? {
+        *outdated = true;
+        server.mocks().replace_catalogue().map_err(Failure::io("cannot arm the catalogue"))?;
+    }
     let library = serve_library::library(context, args)?;
     let scenarios = plural(library.scenarios.len(), "scenario");
     // Everything is read before anything changes.
     let wanted = files.read(context, &library)?;
-    let followed = server.mocks().replace_library(library);
-    let changed = files.arm_again(server, wanted).await?;
+    let followed = server.mocks().replace_library(library, *outdated);
+    let changed = files.arm_again(server, wanted, *outdated).await?;
+    *outdated = false;
     let mut line = format!("reloaded: {scenarios}");
     if !changed.is_empty() {
         line.push_str(&format!("; armed again: {}", changed.join(", ")));

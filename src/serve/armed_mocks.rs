@@ -20,6 +20,7 @@ use tokio::{
 
 use super::{
     access::AllowedHosts,
+    catalogue,
     limits::{LEDGER, MAX_ARMED},
 };
 use crate::{
@@ -64,8 +65,8 @@ pub(crate) struct ArmedMocks {
     library: RwLock<Arc<Library>>,
     pub(super) access: AllowedHosts,
     upstream: Upstream,
-    /// Never read. The catalogue is armed for as long as this value exists.
-    _catalogue: Vec<ArmedCase>,
+    /// The catalogue is armed for as long as these values exist.
+    catalogue: Mutex<Vec<ArmedCase>>,
     armed: Mutex<HashMap<String, Lease>>,
     ids: Ids,
 }
@@ -132,7 +133,7 @@ impl ArmedMocks {
             library: RwLock::new(Arc::new(library)),
             access,
             upstream,
-            _catalogue: catalogue,
+            catalogue: Mutex::new(catalogue),
             armed: Mutex::default(),
             ids: Ids::default(),
         }
@@ -150,8 +151,9 @@ impl ArmedMocks {
     /// Replaces the scenarios that clients can arm by name. A mock that a client has armed with such a name plays the new
     /// turns from then on, from the first one, at the same URLs and with an empty ledger. Returns the number of those mocks.
     ///
-    /// A mock that has its own port, or would get one, stays as it is: its URL would change.
-    pub(crate) fn replace_library(self: &Arc<Self>, library: Library) -> usize {
+    /// With `all`, every such mock is armed again, because what the words of its turns mean has changed. A mock that has its own
+    /// port, or would get one, stays as it is: its URL would change.
+    pub(crate) fn replace_library(self: &Arc<Self>, library: Library, all: bool) -> usize {
         let mut armed = locked(&self.armed);
         let now = Instant::now();
         let changed: Vec<(String, ArmRequest, Instant, String)> = armed
@@ -160,7 +162,7 @@ impl ArmedMocks {
             .filter_map(|(id, lease)| {
                 let request = lease.request.as_ref()?;
                 let wanted = load_arm(request, &library).ok()?;
-                let same = wanted.serves_the_same(&lease.wanted);
+                let same = !all && wanted.serves_the_same(&lease.wanted);
                 let moves = wanted.needs_own_port() || lease.wanted.needs_own_port();
                 (!same && !moves).then(|| (id.clone(), wanted, lease.expires, request.clone()))
             })
@@ -180,6 +182,14 @@ impl ArmedMocks {
         }
         *self.library.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(library);
         count
+    }
+
+    /// Arms the catalogue again, after the project's files about providers have changed.
+    pub(crate) fn replace_catalogue(&self) -> io::Result<()> {
+        let mut catalogue = locked(&self.catalogue);
+        catalogue.clear();
+        *catalogue = catalogue::open(&self.upstream)?;
+        Ok(())
     }
 
     /// Arms a mock under a new id, and disarms it when its time is over. `request` is the text of the client's request.

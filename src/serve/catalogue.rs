@@ -24,6 +24,15 @@ pub(crate) struct Entry {
     pub turn: Turn,
 }
 
+/// The names that are not errors.
+pub(crate) fn other_names() -> Vec<&'static str> {
+    entries()
+        .iter()
+        .filter(|entry| !matches!(entry.turn.answer, TurnReply::Error(_)))
+        .map(|entry| entry.name)
+        .collect()
+}
+
 /// All entries: successes, then errors, then faults.
 pub(crate) fn entries() -> Vec<Entry> {
     let entry = |name, about, answer, faults| Entry {
@@ -44,7 +53,7 @@ pub(crate) fn entries() -> Vec<Entry> {
         reply("max_tokens", "a text that the token limit cut off", SuccessReply::MaxTokens),
     ];
     entries.extend(
-        ErrorName::ALL.iter().map(|name| entry(name.as_str(), "", TurnReply::Error(*name), Vec::new())),
+        ErrorName::all().into_iter().map(|name| entry(name.as_str(), "", TurnReply::Error(name), Vec::new())),
     );
     entries.extend([
         fault("hang", "no response at all", Fault::Hang { at: Point::BeforeHeaders }),
@@ -108,5 +117,5 @@ pub(super) fn open(upstream: &Upstream) -> io::Result<Vec<ArmedCase>> {
             seed: 0,
         })
     };
-    Provider::ALL.iter().map(case).collect()
+    Provider::all().iter().map(case).collect()
 }

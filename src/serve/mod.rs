@@ -16,6 +16,7 @@ pub(crate) use access::HostName;
 pub(crate) use armed_mocks::{ArmedMock, ArmedMocks, MockDeployment, MockName, NotArmed};
 #[cfg(test)]
 pub(crate) use catalogue::entries;
+pub(crate) use catalogue::other_names;
 pub use server::Server;
 
 #[cfg(test)]

@@ -17,12 +17,12 @@ pub(super) fn index(host: &str) -> String {
          sends the same reply to every request: as a stream if the request asks for one. Any key works.\n\n",
         env!("CARGO_PKG_VERSION")
     );
-    for provider in Provider::ALL {
+    for provider in Provider::all() {
         let _ = writeln!(
             page,
             "  {:<22} http://{host}/{provider}/ok{}",
-            profile(*provider).title,
-            base_path(*provider)
+            profile(provider).title,
+            base_path(provider)
         );
     }
     page.push_str("\nSuccesses and faults:\n\n");

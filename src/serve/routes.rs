@@ -216,7 +216,8 @@ async fn unknown_path(method: Method, uri: Uri) -> Refused {
     let path = uri.path();
     let mut segments = path.split('/').skip(1);
     let (first, second) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
-    let names = Provider::ALL.iter().map(|provider| provider.as_str());
+    let providers = Provider::all();
+    let names = providers.iter().map(|provider| provider.as_str());
     let help = if names.clone().any(|provider| provider == first) {
         let entries = catalogue::entries();
         match nearest(second, entries.iter().map(|entry| entry.name)) {

@@ -57,6 +57,8 @@ pub(super) struct SettingsFile {
     pub failure_output: Option<FailureOutput>,
     /// How much is printed. Default: `normal`.
     pub verbosity: Option<Verbosity>,
+    /// Files about providers, in addition to those in `.upfault/providers`. The name of a file is that of its provider.
+    pub providers: Option<Vec<PathBuf>>,
     /// The age from which `upfault check` warns of a recording, as a duration (`180d`). Default: 90 days.
     #[serde(default, with = "duration::option")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]

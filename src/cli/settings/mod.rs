@@ -3,6 +3,7 @@
 mod file;
 mod found;
 mod known;
+mod provider_files;
 mod read;
 mod resolve;
 #[cfg(test)]
@@ -17,4 +18,5 @@ mod tests;
 use file::schema;
 pub(crate) use found::{NAME, find};
 pub(crate) use known::unknown_rule;
+pub(crate) use provider_files::provider_files;
 pub(crate) use resolve::Settings;

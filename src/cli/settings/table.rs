@@ -26,7 +26,7 @@ const fn row(
 }
 
 /// Every key.
-pub(super) const SETTINGS: [SettingRow; 18] = [
+pub(super) const SETTINGS: [SettingRow; 19] = [
     row(
         "proxy",
         &["--proxy"],
@@ -126,6 +126,13 @@ pub(super) const SETTINGS: [SettingRow; 18] = [
         None,
         "`normal`",
         "how much is printed: `quiet` (`-q`), `normal`, `verbose` (`-v`), `full` (`-vv`)",
+    ),
+    row(
+        "providers",
+        &[],
+        None,
+        "none",
+        "[files about providers](extending.md), in addition to those in `.upfault/providers`",
     ),
     row(
         "recording_max_age",

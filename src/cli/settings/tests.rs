@@ -121,11 +121,13 @@ fn a_policy_can_be_a_name_or_a_file() {
 fn the_nearest_file_is_used() {
     let project = Project::with("seed = 1\n");
     std::fs::create_dir_all(project.path("a/b")).unwrap();
-    assert_eq!(find(&project.path("a/b")), Some(project.path("upfault.toml")));
+    assert_eq!(find(&project.path("a/b")), [project.path("upfault.toml")]);
     project.write("a/upfault.toml", "seed = 2\n");
-    assert_eq!(find(&project.path("a/b")), Some(project.path("a/upfault.toml")));
+    assert_eq!(find(&project.path("a/b")), [project.path("a/upfault.toml")]);
     std::fs::create_dir_all(project.path("c/upfault.toml")).unwrap();
-    assert_eq!(find(&project.path("c")), Some(project.path("upfault.toml")), "a folder is not a file");
+    assert_eq!(find(&project.path("c")), [project.path("upfault.toml")], "a folder is not a file");
+    project.write("a/d/.upfault/upfault.toml", "seed = 3\n");
+    assert_eq!(find(&project.path("a/d")), [project.path("a/d/.upfault/upfault.toml")]);
 }
 
 #[test]
