@@ -13,7 +13,13 @@ use super::{
     read::TomlSource,
 };
 use crate::{
-    cli::{context::CliContext, failure::Failure, filter::Filter, report_to::ReportTo},
+    cli::{
+        context::CliContext,
+        failure::Failure,
+        filter::Filter,
+        own_folder::{own_policy, policy_names, project_of},
+        report_to::ReportTo,
+    },
     judge::{Policy, PolicyEdits},
     proxy::ProxyError,
     report::{FailureOutput, ReportFormat, ReportTarget, Verbosity},
@@ -85,7 +91,7 @@ impl Settings {
     pub(crate) fn of(context: &CliContext, file: &Path) -> Result<Self, Failure> {
         let shown = file.strip_prefix(&context.cwd).unwrap_or(file).display().to_string();
         let source = TomlSource::read(file, shown).map_err(|diagnostic| one(*diagnostic))?;
-        let base = file.parent().unwrap_or(&context.cwd).to_owned();
+        let base = project_of(file).unwrap_or(&context.cwd).to_owned();
         let given: SettingsFile = source.parse().map_err(|diagnostic| one(*diagnostic))?;
         let name = file.file_name().map_or(NAME.into(), |name| name.to_string_lossy());
         let policy = given.policy.map(|choice| policy(&source, &base, &name, choice)).transpose();
@@ -213,7 +219,7 @@ fn named(source: &TomlSource, base: &Path, name: &str) -> Result<Policy, Vec<Dia
     if let Some(policy) = Policy::named(name) {
         return Ok(policy);
     }
-    let path = base.join(name);
+    let path = own_policy(base, name).unwrap_or_else(|| base.join(name));
     if path.is_file() {
         let text = std::fs::read_to_string(&path).map_err(|error| {
             let message = format!("cannot read the policy {}: {error}", path.display());
@@ -221,10 +227,8 @@ fn named(source: &TomlSource, base: &Path, name: &str) -> Result<Policy, Vec<Dia
         })?;
         return Policy::from_text(&path.display().to_string(), &text).map_err(|errors| errors.0);
     }
-    Policy::known(name).map_err(|unknown| {
-        let message = format!("unknown policy `{name}`, and no file {}", path.display());
-        vec![source.wrong(&["policy"], None, message).help(unknown.help)]
-    })
+    let message = format!("unknown policy `{name}`, and no file {}", path.display());
+    Err(vec![source.wrong(&["policy"], None, message).help(policy_names(base, name))])
 }
 
 /// The policy that the `[policy]` table extends, with its changes.
