@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::{
     args::{Args, Color},
     failure::Failure,
+    own_folder::{OWN, project_of},
     settings,
 };
 use crate::{
@@ -22,8 +23,8 @@ use crate::{
 pub(super) struct CliContext {
     /// The current folder. Paths on the command line are relative to it.
     pub cwd: PathBuf,
-    /// The project folder, which contains `scenarios/`, `proxies/` and `snapshots/`: the folder of the settings
-    /// file, or the current folder if there is no such file.
+    /// The project folder, which contains `scenarios/`, `proxies/`, `snapshots/` and `.upfault/`: that of the settings
+    /// file, or else the nearest folder with `.upfault/`, or else the current folder.
     pub root: PathBuf,
     /// The settings file.
     pub config: Option<PathBuf>,
@@ -62,7 +63,7 @@ impl CliContext {
         let cwd = std::env::current_dir().map_err(Failure::io("cannot read the current folder"))?;
         let config = config(args, &cwd)?;
         Ok(Self {
-            root: config.as_deref().and_then(Path::parent).unwrap_or(&cwd).to_owned(),
+            root: root(args, config.as_deref(), &cwd),
             cwd,
             config,
             settings_words: settings_words(args),
@@ -124,13 +125,27 @@ pub(super) const DEFINITION: &str = "proxy.yaml";
 fn config(args: &Args, cwd: &Path) -> Result<Option<PathBuf>, Failure> {
     match &args.config {
         _ if args.no_config => Ok(None),
-        None => Ok(settings::find(cwd)),
+        None => match settings::find(cwd).as_slice() {
+            [] => Ok(None),
+            [file] => Ok(Some(file.clone())),
+            [first, second, ..] => Err(Failure::Usage(format!(
+                "there are two settings files: {} and {}\nhelp: keep one of them, or choose one with `--config FILE`",
+                first.display(),
+                second.display()
+            ))),
+        },
         Some(named) if cwd.join(named).is_file() => Ok(Some(cwd.join(named))),
         Some(named) => Err(Failure::Usage(format!(
             "cannot find the file {}\nhelp: pass --config a file such as `upfault.toml`, or omit it to use the nearest upfault.toml",
             named.display()
         ))),
     }
+}
+
+/// The project folder: that of the settings file, or else the nearest folder with a folder `.upfault/`.
+fn root(args: &Args, config: Option<&Path>, cwd: &Path) -> PathBuf {
+    let own = || cwd.ancestors().find(|above| above.join(OWN).is_dir()).filter(|_| !args.no_config);
+    config.and_then(project_of).or_else(own).unwrap_or(cwd).to_owned()
 }
 
 fn settings_words(args: &Args) -> Vec<String> {
@@ -156,7 +171,7 @@ impl CliContext {
     pub(super) fn for_tests(cwd: &Path, config: Option<&Path>) -> Self {
         Self {
             cwd: cwd.to_owned(),
-            root: config.and_then(Path::parent).unwrap_or(cwd).to_owned(),
+            root: config.and_then(project_of).unwrap_or(cwd).to_owned(),
             config: config.map(Path::to_owned),
             settings_words: Vec::new(),
             cache: cwd.join("cache"),

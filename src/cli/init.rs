@@ -6,6 +6,7 @@ use super::{
     args::InitArgs,
     context::CliContext,
     failure::Failure,
+    own_folder::OWN,
     print,
     project::SNAPSHOTS,
     run::{RunningProxy, proxy, tested},
@@ -29,7 +30,9 @@ pub(super) fn init(context: &CliContext, args: &InitArgs) -> Result<u8, Failure>
         )));
     }
     let chosen = proxy(context, &context.cwd, spec, RunningProxy::default())?;
-    let (settings, root) = (context.cwd.join(NAME), context.cwd.join(SNAPSHOTS));
+    let own = context.cwd.join(OWN).join(NAME);
+    let settings = if own.is_file() { own } else { context.cwd.join(NAME) };
+    let root = context.cwd.join(SNAPSHOTS);
     let folder = root.join(chosen.baseline());
     let files = baseline(&chosen);
     if !args.force {
@@ -44,14 +47,15 @@ pub(super) fn init(context: &CliContext, args: &InitArgs) -> Result<u8, Failure>
     let named = pinned(&chosen, spec);
     write_atomically(&settings, &settings_text(&named))
         .map_err(Failure::io(format!("cannot write {}", shown(context, &settings))))?;
-    let mut text = format!("wrote {NAME}: `upfault run` tests {named}\n");
+    let mut text = format!("wrote {}: `upfault run` tests {named}\n", shown(context, &settings));
     text.push_str(&match files.len() {
         0 => no_baseline(&chosen),
         n => format!(
-            "copied the baseline of {}: {} in {}\nnext: `upfault run`; commit {NAME} and {SNAPSHOTS}/\n",
+            "copied the baseline of {}: {} in {}\nnext: `upfault run`; commit {} and {SNAPSHOTS}/\n",
             tested(&chosen),
             plural(n, "snapshot"),
-            shown(context, &folder)
+            shown(context, &folder),
+            shown(context, &settings)
         ),
     });
     print::fitted(&text, context.width)?;
