@@ -2,14 +2,22 @@
 
 use std::path::Path;
 
-use super::context::{CliContext, DEFINITION};
-use crate::{proxy::Definition, scenario::has_scenarios, snapshot::has_snapshots};
+use super::{
+    context::{CliContext, DEFINITION},
+    own_folder::OWN,
+};
+use crate::{
+    proxy::{DEFINITION_FOLDERS, Definition},
+    scenario::has_scenarios,
+    snapshot::has_snapshots,
+};
 
-/// Whether this folder is an upfault project: it has a settings file, scenarios in `scenarios/`, proxy definitions in
-/// `proxies/` or snapshots in `snapshots/`. Outside of a project, a run writes only files that the user asked for.
+/// Whether this folder is an upfault project: it has a settings file, a folder `.upfault/`, scenarios in `scenarios/`, proxy
+/// definitions in `proxies/` or snapshots in `snapshots/`. Outside of a project, a run writes only files that the user asked for.
 pub(super) fn is_project(context: &CliContext) -> bool {
     let root = &context.root;
     context.config.is_some()
+        || root.join(OWN).is_dir()
         || has_scenarios(root)
         || !definitions(root).is_empty()
         || has_snapshots(&root.join(SNAPSHOTS))
@@ -18,14 +26,19 @@ pub(super) fn is_project(context: &CliContext) -> bool {
 /// The default snapshot folder.
 pub(super) const SNAPSHOTS: &str = "snapshots";
 
-/// The folders in `proxies/` that contain a definition, sorted: `proxies/NAME`.
+/// The folders of the project that contain a definition, sorted: `proxies/NAME`, `.upfault/proxies/NAME`.
 pub(super) fn definitions(root: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(root.join("proxies")).into_iter().flatten().flatten();
-    let folders = entries.filter(|entry| entry.path().join(DEFINITION).is_file());
-    let names = folders.filter_map(|entry| entry.file_name().into_string().ok());
-    let mut found: Vec<String> = names.map(|name| format!("proxies/{name}")).collect();
+    let mut found: Vec<String> =
+        DEFINITION_FOLDERS.iter().flat_map(|folder| definitions_in(root, folder)).collect();
     found.sort();
     found
+}
+
+fn definitions_in(root: &Path, folder: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(root.join(folder)).into_iter().flatten().flatten();
+    let folders = entries.filter(|entry| entry.path().join(DEFINITION).is_file());
+    let names = folders.filter_map(|entry| entry.file_name().into_string().ok());
+    names.map(|name| format!("{folder}/{name}")).collect()
 }
 
 /// The folders from [`definitions`] that do not have the name of a bundled definition.
@@ -47,6 +60,7 @@ mod tests {
             ("scenarios/a/b.yaml", true),
             ("proxies/notes.txt", false),
             ("proxies/ours/proxy.yaml", true),
+            (".upfault/policies/ours.yaml", true),
             // Other tools have a folder with this name too, but no folder per proxy inside.
             ("snapshots/lib__tests__a.snap", false),
             ("snapshots/builtin/a.snap", true),

@@ -1,8 +1,15 @@
 //! `upfault proxy list`
 
-use std::fmt::Write;
+use std::{fmt::Write, path::PathBuf};
 
-use super::{context::CliContext, failure::Failure, print, word_list, word_table};
+use super::{
+    context::{CliContext, DEFINITION},
+    failure::Failure,
+    print,
+    project::own_definitions,
+    settings::Settings,
+    word_list, word_table,
+};
 use crate::{
     builtin::{Defect, HonestVariant},
     platform::OperatingSystem,
@@ -10,7 +17,7 @@ use crate::{
     report::{EXIT_OK, plural},
 };
 
-/// Prints the bundled proxies with their versions, and whether they can run on this machine.
+/// Prints the bundled proxies and those of the project with their versions, and whether they can run on this machine.
 pub(super) fn list(context: &CliContext) -> Result<u8, Failure> {
     let mut rows = vec![ListedProxy {
         columns: ["builtin", env!("CARGO_PKG_VERSION"), "Rust", "part of upfault"].map(str::to_owned),
@@ -18,16 +25,15 @@ pub(super) fn list(context: &CliContext) -> Result<u8, Failure> {
     }];
     for bundled in Definition::bundled() {
         let definition = context.definition(&context.cwd, &bundled.name)?;
-        let version = definition.release().map(str::to_owned).or_else(|| definition.own_version());
-        rows.push(ListedProxy {
-            summary: format!("{}: {}", definition.summary, served(&definition)),
-            columns: [
-                bundled.name,
-                version.unwrap_or_else(|| "-".to_owned()),
-                definition.language.clone(),
-                state(context, &definition),
-            ],
-        });
+        rows.push(row(context, bundled.name, &definition));
+    }
+    let mut own = own_definitions(&context.root);
+    let named = named(context)?.filter(|folder| !own.contains(folder));
+    own.extend(named);
+    for folder in own {
+        let definition = context.definition(&context.root, &folder)?;
+        let name = folder.rsplit('/').next().unwrap_or(&folder).to_owned();
+        rows.push(row(context, name, &definition));
     }
     let mut text = table(&rows);
     let width = Defect::ALL.iter().map(|defect| defect.as_str().len()).max().unwrap_or(0);
@@ -39,6 +45,33 @@ pub(super) fn list(context: &CliContext) -> Result<u8, Failure> {
     text.push_str(&word_table::table(&word_list::defects()));
     print::fitted(&text, context.width)?;
     Ok(EXIT_OK)
+}
+
+/// The folder with a definition that the settings name.
+fn named(context: &CliContext) -> Result<Option<String>, Failure> {
+    let spec = Settings::read(context)?.proxy;
+    Ok(spec.filter(|spec| spec.contains('/') && context.root.join(spec).join(DEFINITION).is_file()))
+}
+
+fn row(context: &CliContext, name: String, definition: &Definition) -> ListedProxy {
+    let version = definition.release().map(str::to_owned).or_else(|| definition.own_version());
+    let place = match definition.is_bundled() {
+        true => String::new(),
+        false => {
+            let file = PathBuf::from(definition.file());
+            let folder = file.parent().unwrap_or(&file);
+            format!(" (in {})", folder.strip_prefix(&context.cwd).unwrap_or(folder).display())
+        }
+    };
+    ListedProxy {
+        summary: format!("{}: {}{place}", definition.summary, served(definition)),
+        columns: [
+            name,
+            version.unwrap_or_else(|| "-".to_owned()),
+            definition.language.clone(),
+            state(context, definition),
+        ],
+    }
 }
 
 /// A proxy in the list: its name, its version, its language and whether it can run here in columns, and a line about what

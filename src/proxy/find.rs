@@ -22,8 +22,8 @@ pub struct Bundled {
 }
 
 impl Definition {
-    /// Finds `NAME`, `NAME@VERSION`, `DIR` or `DIR@VERSION`. A folder `proxies/NAME` below `root` takes
-    /// precedence over the bundled definition of that name.
+    /// Finds `NAME`, `NAME@VERSION`, `DIR` or `DIR@VERSION`. A folder `proxies/NAME` or
+    /// `.upfault/proxies/NAME` below `root` takes precedence over the bundled definition of that name.
     ///
     /// # Errors
     /// [`ProxyError::Unknown`], or [`ProxyError::Invalid`] with the place of the mistake.
@@ -83,14 +83,17 @@ impl Definition {
     }
 }
 
-/// Returns the first of `proxies/NAME` and the path itself that contains a definition, if any.
+/// The folders of a project that contain its definitions, each in a folder of its name.
+pub(crate) const DEFINITION_FOLDERS: [&str; 2] = ["proxies", ".upfault/proxies"];
+
+/// Returns the first of `proxies/NAME`, `.upfault/proxies/NAME` and the path itself that contains a definition, if any.
 fn folder(place: &str, root: &Path) -> Option<PathBuf> {
     if place.is_empty() {
         return None;
     }
     let bare = !place.contains(['/', '\\']) && !place.starts_with('.');
-    let named = bare.then(|| root.join("proxies").join(place));
-    named.into_iter().chain([root.join(place)]).find(|folder| folder.join(FILE).is_file())
+    let named = DEFINITION_FOLDERS.map(|folder| root.join(folder).join(place));
+    named.into_iter().filter(|_| bare).chain([root.join(place)]).find(|folder| folder.join(FILE).is_file())
 }
 
 /// Whether a version is valid. A version becomes part of a folder name and of commands, so it must not look

@@ -52,6 +52,7 @@ pub(crate) use by_hand::{ProxyByHand, ProxyContainer};
 pub use definition::Definition;
 pub(crate) use doctor::is_writable;
 pub use error::ProxyError;
+pub(crate) use find::DEFINITION_FOLDERS;
 pub(crate) use install::Installed;
 pub(crate) use installation::default_cache;
 pub use installation::{Removal, remove_installation};

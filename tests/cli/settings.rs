@@ -139,9 +139,15 @@ fn the_folder_of_an_explicit_settings_file_is_the_project_folder() {
 #[test]
 fn every_command_that_reads_the_settings_reports_errors_with_their_positions() {
     let stage = project("seed = 1\n[policy]\ntimeot = {answer = 504, reason = \"So.\"}\n");
-    for args in
-        [&["run"][..], &["list"], &["check"], &["review"], &["explain", "t/limit"], &["explain", "policies"]]
-    {
+    for args in [
+        &["run"][..],
+        &["list"],
+        &["check"],
+        &["review"],
+        &["explain", "t/limit"],
+        &["explain", "policies"],
+        &["proxy", "list"],
+    ] {
         let printed = stage.upfault(args).code(2).err_has(&[
             "error: unknown key `timeot`",
             "upfault.toml:3:1",
@@ -151,9 +157,7 @@ fn every_command_that_reads_the_settings_reports_errors_with_their_positions() {
         assert_eq!(printed.out, "", "{args:?}");
     }
     // Commands that do not read the settings work.
-    for args in
-        [&["schema"][..], &["explain", "status.timeout"], &["proxy", "list"], &["list", "--no-config"]]
-    {
+    for args in [&["schema"][..], &["explain", "status.timeout"], &["list", "--no-config"]] {
         stage.upfault(args).code(0);
     }
 }
