@@ -22,6 +22,8 @@ mod diagnosing;
 mod dying;
 #[path = "cli/examples.rs"]
 mod examples;
+#[path = "cli/extending.rs"]
+mod extending;
 #[path = "fake_proxy/mod.rs"]
 mod fake_proxy;
 #[path = "cli/formatting.rs"]
