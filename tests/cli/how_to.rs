@@ -259,9 +259,10 @@ fn the_page_on_the_selftest() {
 }
 
 /// The other pages with commands, and what runs their commands.
-const ELSEWHERE: [(&str, &str); 9] = [
+const ELSEWHERE: [(&str, &str); 10] = [
     ("adopt.md", "tests/cli/adopting.rs, with a fake LiteLLM"),
     ("attach.md", "tests/cli/attaching.rs, with a fake proxy"),
+    ("extending.md", "tests/cli/extending.rs, from start to end"),
     ("gateway-findings.md", "its commands need these gateways"),
     ("gateways.md", "it is generated; its command needs all gateways"),
     ("litellm.md", "its commands need LiteLLM"),

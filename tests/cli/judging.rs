@@ -156,7 +156,7 @@ fn a_policy_file_is_used_and_its_errors_are_shown_with_their_positions() {
     }
     by("our.yaml").code(2).err_has(&[
         "unknown policy `our.yaml`, and no file with this name",
-        "help: the bundled policies are:",
+        "help: the policies are: `default`",
     ]);
     by("stric").code(2).err_has(&["help: did you mean `strict`?"]);
 }
