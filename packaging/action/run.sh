@@ -32,8 +32,8 @@ for format in $REPORT; do
     esac
     arguments+=(--report "$format=$reports/$name")
 done
-# The words of ARGS are separated by spaces; a shell does not expand their patterns.
-read -r -a more <<<"$ARGS"
+# The words of ARGS are separated by spaces and line breaks; a shell does not expand their patterns.
+read -r -a more <<<"${ARGS//[$'\r\n']/ }"
 summary="$reports/summary.md"
 code=0
 upfault run ${arguments[@]+"${arguments[@]}"} --report "markdown=$summary" --report github ${more[@]+"${more[@]}"} || code=$?

@@ -55,6 +55,26 @@ fn every_input_of_the_action_is_declared_and_used() {
 }
 
 #[test]
+fn the_action_saves_what_it_installed_even_if_the_run_finds_something() {
+    let (_, action) = action();
+    let steps = action["runs"]["steps"].as_array().unwrap();
+    let place = |wanted: &dyn Fn(&Value) -> bool| steps.iter().position(wanted).unwrap();
+    let uses = |name: &'static str| {
+        place(&move |step| step["uses"].as_str().is_some_and(|uses| uses.starts_with(name)))
+    };
+    let runs = |text: &'static str| {
+        place(&move |step| step["run"].as_str().is_some_and(|run| run.contains(text)))
+    };
+    // `actions/cache` saves only at the end of a job that succeeds. The run itself succeeds; the last step fails.
+    assert!(steps.iter().all(|step| step["uses"].as_str().is_none_or(|uses| !uses.starts_with("actions/cache@"))));
+    let (restore, save) = (uses("actions/cache/restore@"), uses("actions/cache/save@"));
+    assert!(restore < runs("run.sh") && runs("run.sh") < save && save < runs("exit \"$CODE\""));
+    assert_eq!(steps[restore]["with"]["path"], steps[save]["with"]["path"]);
+    assert_eq!(steps[save]["with"]["key"], "${{ steps.cache.outputs.cache-primary-key }}");
+    assert_eq!(steps[restore]["id"], "cache");
+}
+
+#[test]
 fn the_scripts_of_the_action_read_only_what_their_steps_set() {
     let by_the_runner = [
         "RUNNER_TEMP",
@@ -125,7 +145,7 @@ fn the_action_passes_all_inputs_on() {
         ("PROXY", ""),
         ("FILTER", "t/a & stream"),
         ("QUICK", "true"),
-        ("ARGS", "--strict --seed 7"),
+        ("ARGS", "--strict\n--seed 7\n"),
         ("REPORT", "json"),
     ];
     script(&stage, "run.sh", &inputs).code(0);
