@@ -11,6 +11,8 @@ RUN UPFAULT_COMMIT="$COMMIT" cargo build --release --locked && cp target/release
 
 FROM debian:bookworm-slim AS upfault
 COPY --from=build /upfault /usr/local/bin/upfault
+# For `upfault record` and installations: the base image has no certificates.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY LICENSE-APACHE LICENSE-MIT /usr/share/doc/upfault/
 # Each run writes the configuration and the log of the gateway to /cache/runs.
 ENV UPFAULT_CACHE=/cache HOME=/tmp

@@ -14,6 +14,7 @@ from unittest import mock
 
 import publish
 import release
+import try_container
 
 WORKFLOW = (release.ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8")
 
@@ -44,6 +45,11 @@ class Container(unittest.TestCase):
                 checked.append(path)
         self.assertIn("src/main.rs", checked)
         self.assertFalse(is_in_context(patterns, "docs/ci.md"), "the rest stays outside")
+
+    def test_the_small_image_trusts_certificates(self):
+        text = (release.ROOT / "Dockerfile").read_text(encoding="utf-8")
+        copied = [rest for word, rest in try_container.instructions(text, "upfault") if word == "COPY"]
+        self.assertIn("--from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/", copied)
 
 
 class Publishing(unittest.TestCase):
