@@ -93,17 +93,23 @@ def try_npm(stage, folder, target, wheel):
 TRIALS = {"wheel": try_wheel, "archive": try_archive, "npm": try_npm}
 
 
-def main():
-    folder = Path(sys.argv[1]).resolve()
+def wheel_of_this_machine(folder):
+    """The target of this machine, and its wheel in a folder."""
     matches = here()
     mine = [(target, wheel) for target, wheel in release.wheels(folder) if matches(target)]
     if len(mine) != 1:
         raise SystemExit(f"{folder} contains {len(mine)} wheels for this machine instead of one")
+    return mine[0]
+
+
+def main():
+    folder = Path(sys.argv[1]).resolve()
+    mine = wheel_of_this_machine(folder)
     for name in sys.argv[2:] or TRIALS:
         began = time.monotonic()
         # A folder with a space in its name, as users have them.
         with tempfile.TemporaryDirectory(prefix="upfault trial ") as stage:
-            said = TRIALS[name](Stage(stage), folder, *mine[0])
+            said = TRIALS[name](Stage(stage), folder, *mine)
         print(f"{name}: {said} ({time.monotonic() - began:.1f} s)")
     print(f"{len(sys.argv[2:] or TRIALS)} passed, 0 failed")
 
