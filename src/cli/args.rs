@@ -334,12 +334,15 @@ pub(crate) enum ProxyCommand {
     },
     /// Configure a proxy that you start yourself, for a run with `--proxy URL`
     Render(RenderArgs),
-    /// Remove installations from the cache: those that no definition and no upfault.toml names
+    /// Remove installations from the cache: those that no bundled definition and not the current project names
+    ///
+    /// All projects of this user share the cache, but only the definitions and the upfault.toml of the current project are read.
+    /// A run of another project installs again what it needs.
     Clean {
         /// Remove all of them; a run installs its proxy again
         #[arg(long)]
         all: bool,
-        /// Only say what would be removed
+        /// Only say what would be removed now
         #[arg(long)]
         dry_run: bool,
     },

@@ -11,15 +11,15 @@ use super::{
     settings::Settings,
 };
 use crate::{
-    proxy::{Definition, Removal, cached_installations, remove_installation, size_of},
+    proxy::{Definition, Removal, cached_installations, possible_removal, remove_installation, size_of},
     report::{EXIT_OK, plural},
 };
 
-/// Removes installations of proxies from the cache: those that no definition and no upfault.toml names, or all. Installations
-/// in use stay.
+/// Removes installations of proxies from the cache: those that neither a bundled definition nor the current project names, or
+/// all. Installations in use stay.
 pub(super) fn clean(context: &CliContext, all: bool, dry_run: bool) -> Result<u8, Failure> {
     let kept = if all { BTreeSet::new() } else { named(context)? };
-    let (mut text, mut removed, mut freed) = (String::new(), 0, 0);
+    let (mut text, mut removed, mut in_use, mut freed) = (String::new(), 0, 0, 0);
     for found in cached_installations(&context.cache)? {
         let title = found.title.as_deref().unwrap_or("incomplete installation");
         let folder = found.dir.display();
@@ -28,23 +28,28 @@ pub(super) fn clean(context: &CliContext, all: bool, dry_run: bool) -> Result<u8
             continue;
         }
         let size = size_of(&found.dir);
-        let removal = if dry_run { Removal::Removed } else { remove_installation(&found.dir)? };
+        let removal = if dry_run { possible_removal(&found.dir)? } else { remove_installation(&found.dir)? };
         let word = match removal {
             Removal::Removed => {
                 removed += 1;
                 freed += size;
                 if dry_run { "would go" } else { "removed " }
             }
-            Removal::InUse => "in use  ",
+            Removal::InUse => {
+                in_use += 1;
+                "in use  "
+            }
             Removal::Missing => continue,
         };
         let _ = writeln!(text, "{word} {title}, {} ({folder})", DecimalBytes(size));
     }
     let what = plural(removed, "installation");
-    let _ = match (removed, dry_run) {
-        (0, _) => writeln!(text, "there is nothing to remove in {}", context.cache.display()),
-        (_, true) => writeln!(text, "would remove {what}, {}", DecimalBytes(freed)),
-        (_, false) => {
+    let _ = match (removed, in_use, dry_run) {
+        (0, 0, _) => writeln!(text, "there is nothing to remove in {}", context.cache.display()),
+        (0, _, true) => writeln!(text, "would remove nothing: {} in use", plural(in_use, "installation")),
+        (0, _, false) => writeln!(text, "removed nothing: {} in use", plural(in_use, "installation")),
+        (_, _, true) => writeln!(text, "would remove {what}, {}", DecimalBytes(freed)),
+        (_, _, false) => {
             writeln!(text, "removed {what}, {}; the next run installs what it needs", DecimalBytes(freed))
         }
     };

@@ -15,7 +15,7 @@ use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
-use super::error::ProxyError;
+use super::{error::ProxyError, source::FILE};
 use crate::lock::{Lock, LockMode};
 
 /// The file that marks an installation as complete. It is written last.
@@ -52,21 +52,16 @@ pub enum Removal {
 }
 
 /// Removes the installation in this folder, complete or not, with its lock file and its log, unless a process
-/// uses or installs it. Does not wait.
+/// uses or installs it. Does not wait. A folder that is not an installation stays: it is [`Removal::Missing`].
 ///
 /// # Errors
 /// [`ProxyError::Io`], [`ProxyError::CannotLock`]. After an error the folder may still exist, but does not
-/// count as an installation.
+/// count as complete.
 pub fn remove_installation(dir: &Path) -> Result<Removal, ProxyError> {
     let folder = InstallFolder::new(dir);
-    if !dir.exists() {
-        return Ok(Removal::Missing);
-    }
-    let path = folder.lock_path();
-    let lock = match Lock::attempt(&path, LockMode::Exclusive) {
-        Ok(Some(lock)) => lock,
-        Ok(None) => return Ok(Removal::InUse),
-        Err(source) => return Err(ProxyError::CannotLock { path, source }),
+    let lock = match folder.claim()? {
+        Ok(lock) => lock,
+        Err(reason) => return Ok(reason),
     };
     folder.clear(&lock)?;
     for path in [folder.log_path(), folder.lock_path()] {
@@ -78,6 +73,19 @@ pub fn remove_installation(dir: &Path) -> Result<Removal, ProxyError> {
         }
     }
     Ok(Removal::Removed)
+}
+
+/// What [`remove_installation`] would return now. It changes nothing.
+///
+/// # Errors
+/// [`ProxyError::CannotLock`].
+pub(crate) fn possible_removal(dir: &Path) -> Result<Removal, ProxyError> {
+    let folder = InstallFolder::new(dir);
+    // No process uses an installation without a lock file, and an attempt to lock would create the file.
+    if folder.is_installation() && !folder.lock_path().exists() {
+        return Ok(Removal::Removed);
+    }
+    Ok(folder.claim()?.map_or_else(|reason| reason, |_| Removal::Removed))
 }
 
 /// How a proxy was installed.
@@ -106,6 +114,29 @@ impl InstallFolder {
 
     pub(super) fn is_complete(&self) -> bool {
         self.dir.join(STAMP).is_file()
+    }
+
+    /// Whether the folder is an installation, complete or not: it has a stamp, or the lock file that an installer creates
+    /// before the folder. A folder with a definition belongs to a project, whose folder may be the cache.
+    pub(super) fn is_installation(&self) -> bool {
+        let is_marked = self.is_complete() || self.lock_path().symlink_metadata().is_ok();
+        self.dir.is_dir() && is_marked && !self.dir.join(FILE).exists()
+    }
+
+    /// Takes the installation for a removal, without waiting. The inner error says why it cannot be removed.
+    fn claim(&self) -> Result<Result<Lock, Removal>, ProxyError> {
+        // An attempt creates the lock file, which must not happen next to a folder of the user.
+        if !self.is_installation() {
+            return Ok(Err(Removal::Missing));
+        }
+        let path = self.lock_path();
+        match Lock::attempt(&path, LockMode::Exclusive) {
+            // The folder may have changed before this process got the lock.
+            Ok(Some(_)) if !self.is_installation() => Ok(Err(Removal::Missing)),
+            Ok(Some(lock)) => Ok(Ok(lock)),
+            Ok(None) => Ok(Err(Removal::InUse)),
+            Err(source) => Err(ProxyError::CannotLock { path, source }),
+        }
     }
 
     /// Marks the installation as complete.
@@ -295,6 +326,7 @@ mod tests {
         let alone = to_install(&folder).await;
         fs::write(folder.log_path(), "installed").unwrap();
         folder.complete(&alone, &InstallStamp::default()).unwrap();
+        assert_eq!(possible_removal(&folder.dir).unwrap(), Removal::InUse);
         assert_eq!(remove_installation(&folder.dir).unwrap(), Removal::InUse);
         drop(alone);
         let users = [to_use(&folder).await, to_use(&folder).await];
@@ -303,8 +335,23 @@ mod tests {
             assert!(folder.is_complete());
             drop(user);
         }
+        assert_eq!(possible_removal(&folder.dir).unwrap(), Removal::Removed);
+        assert!(folder.is_complete(), "nothing was removed");
         assert_eq!(remove_installation(&folder.dir).unwrap(), Removal::Removed);
         assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 0, "no file is left");
         assert_eq!(remove_installation(&folder.dir).unwrap(), Removal::Missing);
+    }
+    #[test]
+    fn a_folder_that_is_not_an_installation_is_not_removed() {
+        let (cache, folder) = folder();
+        fs::write(folder.dir.join("file"), "mine").unwrap();
+        assert_eq!(remove_installation(&folder.dir).unwrap(), Removal::Missing);
+        assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 1, "no lock file was created");
+        // A definition of a project, even with the marks of an installation.
+        fs::write(folder.dir.join(FILE), "name: mine").unwrap();
+        fs::write(folder.dir.join(STAMP), "{}").unwrap();
+        fs::write(folder.lock_path(), "").unwrap();
+        assert_eq!(remove_installation(&folder.dir).unwrap(), Removal::Missing);
+        assert!(folder.dir.join(FILE).is_file() && folder.dir.join("file").is_file());
     }
 }

@@ -19,7 +19,8 @@ pub(crate) struct CachedInstallation {
     pub title: Option<String>,
 }
 
-/// Returns the installations in a cache, sorted by folder. A cache that does not exist has none.
+/// Returns the installations in a cache, sorted by folder. A cache that does not exist has none. Other folders there do not
+/// count: if the cache is the folder of a project, they are the project's definitions.
 ///
 /// # Errors
 /// [`ProxyError::Io`] if the folder cannot be read.
@@ -33,8 +34,9 @@ pub(crate) fn cached_installations(cache: &Path) -> Result<Vec<CachedInstallatio
     let mut found: Vec<CachedInstallation> = entries
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| path.is_dir())
-        .map(|dir| CachedInstallation { title: title(&InstallFolder::new(&dir)), dir })
+        .map(|dir| (InstallFolder::new(&dir), dir))
+        .filter(|(folder, _)| folder.is_installation())
+        .map(|(folder, dir)| CachedInstallation { title: title(&folder), dir })
         .collect();
     found.sort_by(|a, b| a.dir.cmp(&b.dir));
     Ok(found)
@@ -76,6 +78,11 @@ mod tests {
                 fs::write(proxies.join(name).join(".upfault-installed.json"), stamp).unwrap();
             }
             fs::write(proxies.join(format!("{name}.lock")), "").unwrap();
+        }
+        // Neither of them was made by an installation.
+        for file in ["mine/proxy.yaml", "other/file"] {
+            fs::create_dir_all(proxies.join(file).parent().unwrap()).unwrap();
+            fs::write(proxies.join(file), "").unwrap();
         }
         let found = cached_installations(cache.path()).unwrap();
         let titles: Vec<Option<&str>> = found.iter().map(|one| one.title.as_deref()).collect();

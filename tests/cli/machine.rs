@@ -72,6 +72,39 @@ fn clean_removes_installations_that_no_definition_names() {
     stage.upfault(&["proxy", "clean", "--all"]).code(0).out_has(&["there is nothing to remove"]);
 }
 
+#[test]
+fn clean_leaves_the_definitions_of_a_project_that_is_its_own_cache() {
+    let stage = Stage::small().fake("honest");
+    fs::create_dir_all(stage.path("proxies")).unwrap();
+    fs::rename(stage.path("honest"), stage.path("proxies/honest")).unwrap();
+    stage.write("proxies/notes/todo.md", "mine");
+    let before = stage.tree("proxies");
+    for words in [&["proxy", "clean", "--all"][..], &["proxy", "clean", "--all", "--dry-run"]] {
+        stage.with_env("UPFAULT_CACHE", ".", words).code(0).out_has(&["there is nothing to remove"]);
+        assert_eq!(stage.tree("proxies"), before);
+    }
+    stage.with_env("UPFAULT_CACHE", ".", &["proxy", "install", "honest"]).code(0);
+    stage.with_env("UPFAULT_CACHE", ".", &["proxy", "clean", "--all"]).code(0).out_has(&["removed  fake"]);
+    assert_eq!(stage.tree("proxies"), before);
+}
+
+#[test]
+fn clean_says_the_same_about_an_installation_in_use_with_and_without_dry_run() {
+    let stage = Stage::small();
+    installation(&stage, "old-0.1-abc", "old", "0.1");
+    let lock = fs::File::open(stage.path("cache/proxies/old-0.1-abc.lock")).unwrap();
+    lock.lock_shared().unwrap();
+    for (words, end) in [
+        (&["proxy", "clean", "--dry-run"][..], "would remove nothing: 1 installation in use"),
+        (&["proxy", "clean"], "removed nothing: 1 installation in use"),
+    ] {
+        stage.upfault(words).code(0).out_has(&["in use   old 0.1", end]);
+    }
+    lock.unlock().unwrap();
+    stage.upfault(&["proxy", "clean", "--dry-run"]).code(0).out_has(&["would go old 0.1", "would remove 1"]);
+    stage.upfault(&["proxy", "clean"]).code(0).out_has(&["removed  old 0.1", "removed 1"]);
+}
+
 /// What bash would offer for the last word.
 fn offered(stage: &Stage, words: &[&str]) -> Vec<String> {
     let mut command = stage.command(&[&["--", "upfault"], words].concat());
@@ -91,6 +124,9 @@ fn a_shell_completes_the_names_of_the_project() {
     assert_eq!(offered(&stage, &["run", "--proxy", "hon"]), ["honest"]);
     assert_eq!(offered(&stage, &["run", "--proxy", "lite"]), ["litellm"]);
     assert_eq!(offered(&stage, &["explain", "stream.no-for"]), ["stream.no-forged-success"]);
+    assert_eq!(offered(&stage, &["explain", "anthropic/overl"]), ["anthropic/overloaded"]);
+    assert_eq!(offered(&stage, &["explain", "anthropic", "overl"]), ["overloaded"]);
+    assert_eq!(offered(&stage, &["new", "--error", "anthropic/overl"]), ["anthropic/overloaded"]);
     assert_eq!(offered(&stage, &["repro", "t/limit["]), ["t/limit[stream]"]);
     assert_eq!(offered(&stage, &["run", "--policy", "str"]), ["strict"]);
     assert_eq!(offered(&stage, &["run", "--filter", "api:anthropic/m"]), ["api:anthropic/messages"]);
