@@ -1,11 +1,16 @@
 //! `upfault doctor`
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+    path::PathBuf,
+};
 
 use indicatif::DecimalBytes;
 
 use super::{
-    context::CliContext, failure::Failure, print, proxy_list::state, settings::Settings, version::VERSION,
+    context::CliContext, failure::Failure, print, project::own_definitions, proxy_list::ProxyReadiness,
+    run_args::is_url, settings::Settings, version::VERSION,
 };
 use crate::{
     platform::OperatingSystem,
@@ -28,20 +33,22 @@ pub(super) fn doctor(context: &CliContext) -> Result<u8, Failure> {
     text += &project(context)?;
     text += &skipped_here();
     text.push_str("\nproxies\n");
-    let bundled = Definition::bundled();
-    let width = bundled.iter().map(|one| one.name.chars().count()).max().unwrap_or(0);
+    let specs = specs(context)?;
+    let width = specs.iter().map(|(_, spec)| spec.chars().count()).max().unwrap_or(0);
     // Most proxies need the same programs.
     let mut missing = BTreeMap::new();
-    for one in bundled {
-        let definition = context.definition(&context.cwd, &one.name)?;
-        let state = match definition.missing_program() {
-            Some(program) => {
-                missing.insert(program.to_owned(), definition.needs[program].clone());
-                format!("cannot run here: {program} is missing")
+    for (base, spec) in specs {
+        let state = match context.definition_as_written(&base, &spec) {
+            Ok(definition) => {
+                let state = ProxyReadiness::of(context, &definition);
+                if let ProxyReadiness::Lacks(program) = &state {
+                    missing.insert(program.clone(), definition.needs[program].clone());
+                }
+                state.text()
             }
-            None => state(context, &definition),
+            Err(error) => format!("does not load: {}", error.to_string().lines().next().unwrap_or_default()),
         };
-        let _ = writeln!(text, "  {:width$}  {state}", one.name);
+        let _ = writeln!(text, "  {spec:width$}  {state}");
     }
     for (program, help) in missing {
         let _ = writeln!(text, "\n{program} is not on the PATH: {help}");
@@ -49,6 +56,19 @@ pub(super) fn doctor(context: &CliContext) -> Result<u8, Failure> {
     text.push_str("\n`upfault proxy doctor NAME` says more about a proxy, `upfault proxy clean` frees space in the cache\n");
     print::fitted(&text, context.width)?;
     Ok(if is_good { EXIT_OK } else { EXIT_PROXY })
+}
+
+/// The proxies: what the settings name, the definitions of the project, and the bundled ones.
+/// Each has the folder to which it is relative.
+fn specs(context: &CliContext) -> Result<Vec<(PathBuf, String)>, Failure> {
+    let Settings { proxy, base, .. } = Settings::read(context)?;
+    let is_definition = |spec: &String| spec != "builtin" && !spec.starts_with("builtin:") && !is_url(spec);
+    let chosen = proxy.filter(is_definition).map(|spec| (base, spec));
+    let bundled = Definition::bundled().into_iter().map(|bundled| bundled.name);
+    let others = own_definitions(&context.root).into_iter().chain(bundled);
+    let others = others.map(|spec| (context.root.clone(), spec));
+    let mut seen = BTreeSet::new();
+    Ok(chosen.into_iter().chain(others).filter(|(_, spec)| seen.insert(spec.clone())).collect())
 }
 
 /// The cache and its size, and whether upfault can write to it.

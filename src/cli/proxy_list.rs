@@ -69,7 +69,12 @@ fn row(context: &CliContext, name: String, definition: &Definition) -> ListedPro
             name,
             version.unwrap_or_else(|| "-".to_owned()),
             definition.language.clone(),
-            state(context, definition),
+            match ProxyReadiness::of(context, definition) {
+                ProxyReadiness::Lacks(program) => {
+                    format!("cannot run here: {program} is not on the PATH ({})", definition.needs[&program])
+                }
+                readiness => readiness.text(),
+            },
         ],
     }
 }
@@ -81,18 +86,45 @@ struct ListedProxy {
     summary: String,
 }
 
-/// Whether it can run on this machine.
-pub(super) fn state(context: &CliContext, definition: &Definition) -> String {
-    if let Some(reason) = definition.unusable_on(OperatingSystem::HERE) {
-        format!("cannot run here: {reason}")
-    } else if let Some(program) = definition.missing_program() {
-        format!("cannot run here: {program} is not on the PATH ({})", definition.needs[program])
-    } else if !definition.needs_installation() {
-        "can run here".to_owned()
-    } else if definition.is_installed(&context.cache) {
-        "installed".to_owned()
-    } else {
-        "the first run installs it".to_owned()
+/// Whether a proxy can run on this machine.
+pub(super) enum ProxyReadiness {
+    /// Never on this operating system, for this reason.
+    Unusable(String),
+    /// It is installed.
+    Installed,
+    /// Only with this program, which is not on the PATH.
+    Lacks(String),
+    /// Without an installation.
+    Ready,
+    /// After an installation.
+    Installable,
+}
+
+impl ProxyReadiness {
+    /// Finds out whether a proxy can run.
+    pub(super) fn of(context: &CliContext, definition: &Definition) -> Self {
+        if let Some(reason) = definition.unusable_on(OperatingSystem::HERE) {
+            Self::Unusable(reason)
+        } else if let Some(program) = definition.missing_for_a_run(&context.cache) {
+            Self::Lacks(program.to_owned())
+        } else if !definition.needs_installation() {
+            Self::Ready
+        } else if definition.is_installed(&context.cache) {
+            Self::Installed
+        } else {
+            Self::Installable
+        }
+    }
+
+    /// The readiness in words.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Unusable(reason) => format!("cannot run here: {reason}"),
+            Self::Installed => "installed".to_owned(),
+            Self::Lacks(program) => format!("cannot run here: {program} is not on the PATH"),
+            Self::Ready => "can run here".to_owned(),
+            Self::Installable => "the first run installs it".to_owned(),
+        }
     }
 }
 

@@ -27,6 +27,17 @@ impl Definition {
         self.needs.keys().map(String::as_str).find(|program| which(program).is_none())
     }
 
+    /// Returns the first program that is not on the PATH, of those that a run needs now. A proxy that is installed in `cache`
+    /// needs only the program of its launch command.
+    pub(crate) fn missing_for_a_run(&self, cache: &Path) -> Option<&str> {
+        if !self.needs_installation() || !self.is_installed(cache) {
+            return self.missing_program();
+        }
+        let (first, _) = self.document.launch.command.value.first()?.texts();
+        let launcher = first.first()?.source.as_str();
+        self.needs.keys().map(String::as_str).find(|program| *program == launcher && which(program).is_none())
+    }
+
     /// Whether it has install commands.
     pub(crate) fn needs_installation(&self) -> bool {
         !self.document.install.is_empty() || !self.mode.install.is_empty()

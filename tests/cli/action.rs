@@ -62,11 +62,12 @@ fn the_action_saves_what_it_installed_even_if_the_run_finds_something() {
     let uses = |name: &'static str| {
         place(&move |step| step["uses"].as_str().is_some_and(|uses| uses.starts_with(name)))
     };
-    let runs = |text: &'static str| {
-        place(&move |step| step["run"].as_str().is_some_and(|run| run.contains(text)))
-    };
+    let runs =
+        |text: &'static str| place(&move |step| step["run"].as_str().is_some_and(|run| run.contains(text)));
     // `actions/cache` saves only at the end of a job that succeeds. The run itself succeeds; the last step fails.
-    assert!(steps.iter().all(|step| step["uses"].as_str().is_none_or(|uses| !uses.starts_with("actions/cache@"))));
+    assert!(
+        steps.iter().all(|step| step["uses"].as_str().is_none_or(|uses| !uses.starts_with("actions/cache@")))
+    );
     let (restore, save) = (uses("actions/cache/restore@"), uses("actions/cache/save@"));
     assert!(restore < runs("run.sh") && runs("run.sh") < save && save < runs("exit \"$CODE\""));
     assert_eq!(steps[restore]["with"]["path"], steps[save]["with"]["path"]);

@@ -40,10 +40,37 @@ fn doctor_shows_the_version_the_cache_the_project_and_the_proxies() {
 }
 
 #[test]
+fn doctor_shows_the_proxies_of_the_project_and_needs_nothing_for_an_installed_one() {
+    let stage = Stage::small();
+    stage.fake_in("proxies", "honest");
+    stage.write("proxies/bad/proxy.yaml", "name: [\n");
+    stage.write("upfault.toml", "proxy = \"litellm@1.90.7\"\n");
+    let without_programs = |stage: &Stage| stage.with_env("PATH", "/nowhere", &["doctor"]).code(0);
+    let row = |text: &str, name: &str| {
+        let row = text.lines().find_map(|line| line.trim_start().strip_prefix(&format!("{name} ")));
+        row.unwrap_or_else(|| panic!("no {name} in {text}")).trim().to_owned()
+    };
+    let said = without_programs(&stage).out_has(&["uv is not on the PATH: "]);
+    assert_eq!(row(&said.out, "litellm@1.90.7"), "cannot run here: uv is not on the PATH");
+    assert!(row(&said.out, "proxies/bad").starts_with("does not load: "), "{}", said.out);
+    assert!(!row(&said.out, "proxies/honest").is_empty());
+    // What the release is installed with matters no more.
+    let shown = stage.upfault(&["proxy", "show", "litellm@1.90.7"]).code(0);
+    let folder =
+        shown.out.lines().find_map(|line| line.trim().strip_prefix("will be installed in ")).unwrap();
+    fs::create_dir_all(folder).unwrap();
+    fs::write(format!("{folder}/.upfault-installed.json"), "{}").unwrap();
+    let said = without_programs(&stage);
+    assert_eq!(row(&said.out, "litellm@1.90.7"), "installed");
+    assert_eq!(row(&said.out, "litellm"), "cannot run here: uv is not on the PATH");
+}
+
+#[test]
 fn clean_removes_installations_that_no_definition_names() {
     let stage = Stage::small().fake("honest");
     installation(&stage, "old-0.1-abc", "old", "0.1");
     stage.write("cache/proxies/broken-1-def/lib/file", "half");
+    stage.write("cache/proxies/broken-1-def.lock", "");
     stage.write("cache/runs/20260101T000000/log", "a log");
     fs::create_dir_all(stage.path("proxies")).unwrap();
     fs::rename(stage.path("honest"), stage.path("proxies/honest")).unwrap();
