@@ -16,6 +16,7 @@ use super::{
     args::{Args, PathArgs},
     context::CliContext,
     failure::Failure,
+    lint::WARNINGS,
     manual::ManualTopic,
     own_files,
     own_folder::{own_policies, policy_name},
@@ -27,13 +28,17 @@ use super::{
 use crate::{
     builtin::{Defect, HonestVariant},
     judge::{Policy, rules},
+    provider::profile,
     proxy::Definition,
     report::EXIT_OK,
-    scenario::{Api, Level, Library, Provider, expand},
+    scenario::{Api, ErrorName, Level, Library, Provider, expand},
 };
 
 /// The variable by which a shell asks for completions. Its value is the name of the shell.
 const VARIABLE: &str = "UPFAULT_COMPLETE";
+
+/// What the script for bash needs in addition, because readline splits words at colons.
+const BASH: &str = include_str!("completion.bash");
 
 /// Prints the script that makes a shell complete the command line of upfault.
 pub(super) fn completions(shell: &str) -> Result<u8, Failure> {
@@ -42,6 +47,9 @@ pub(super) fn completions(shell: &str) -> Result<u8, Failure> {
         completer
             .write_registration(VARIABLE, "upfault", "upfault", "upfault", &mut script)
             .map_err(Failure::io("cannot write the script"))?;
+    }
+    if shell == "bash" {
+        script.extend_from_slice(BASH.as_bytes());
     }
     print::out(&String::from_utf8_lossy(&script))?;
     Ok(EXIT_OK)
@@ -70,10 +78,13 @@ fn with_values(arg: Arg) -> Arg {
         "policy" => policies,
         "filter" => filters,
         "topic" => topics,
+        // The second argument of `explain`; `new` has an option with this name.
+        "error" if arg.is_positional() => error_names,
+        "error" => errors,
         _ => return arg,
     };
     // A path is possible for most of them.
-    let files = !matches!(arg.get_id().as_str(), "filter" | "rule" | "topic");
+    let files = !matches!(arg.get_id().as_str(), "filter" | "rule" | "topic" | "error");
     let is_of_scenarios = arg.get_id() == "paths";
     arg.add(ArgValueCompleter::new(move |current: &OsStr| {
         let typed = current.to_string_lossy();
@@ -151,10 +162,32 @@ fn rule_ids() -> Vec<OfferedValue> {
 
 /// What `explain` takes in addition to scenarios.
 fn contract() -> Vec<OfferedValue> {
-    let lists = [("rules", "all rules"), ("policies", "the disputed questions")]
-        .map(|(name, about)| OfferedValue::new(name, about));
-    let all = rule_ids().into_iter().chain(lists);
+    let lists = [
+        ("rules", "all rules"),
+        ("policies", "the disputed questions"),
+        ("warnings", "all warnings of `check`"),
+    ]
+    .map(|(name, about)| OfferedValue::new(name, about));
+    let warnings = WARNINGS.iter().map(|row| OfferedValue::new(row.code, row.title));
+    let providers = Provider::ALL.iter().map(|one| OfferedValue::new(one.as_str(), &profile(*one).title));
+    let all = rule_ids().into_iter().chain(lists).chain(warnings).chain(providers).chain(errors());
     all.map(|value| OfferedValue { is_of_contract: true, ..value }).collect()
+}
+
+/// The errors of all providers: `anthropic/overloaded`.
+fn errors() -> Vec<OfferedValue> {
+    let of = |provider: &'static Provider| {
+        let rows = profile(*provider).errors.iter();
+        rows.map(move |(name, row)| {
+            OfferedValue::new(format!("{provider}/{name}"), format!("an error with status {}", row.status))
+        })
+    };
+    Provider::ALL.iter().flat_map(of).collect()
+}
+
+/// The names of errors, which are the same for all providers.
+fn error_names() -> Vec<OfferedValue> {
+    ErrorName::NAMES.iter().map(|name| OfferedValue::new(*name, "an error of the provider")).collect()
 }
 
 fn proxies() -> Vec<OfferedValue> {
@@ -258,6 +291,7 @@ mod tests {
                         | "policy"
                         | "filter"
                         | "topic"
+                        | "error"
                 );
                 match arg.get::<ArgValueCompleter>() {
                     Some(_) => offering += 1,
@@ -277,6 +311,10 @@ mod tests {
         assert!(has(cases(), "connection/reset-after-content[stream]"));
         assert!(has(rule_ids(), "stream.no-forged-success") && has(contract(), "policies"));
         assert!(has(topics(), "tutorial") && has(topics(), "run"));
+        for text in ["warnings", "fault-after-end", "anthropic", "anthropic/overloaded"] {
+            assert!(has(contract(), text), "{text}");
+        }
+        assert!(has(error_names(), "overloaded"));
         assert!(has(proxies(), "litellm") && has(proxies(), "builtin:rate-limit-as-500"));
         assert!(
             policies().iter().all(|value| Policy::named(&value.text).is_some()) && has(policies(), "strict")

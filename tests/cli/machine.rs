@@ -186,6 +186,40 @@ fn the_script_for_bash_completes_in_bash() {
                 _clap_complete_upfault upfault t/l run\n\
                 printf \"%s\\n\" \"${COMPREPLY[@]}\"'";
     assert_eq!(stage.ended(stage.shell(line)).code(0).out.trim(), "t/limit");
+    // Bash splits words at the characters of COMP_WORDBREAKS, and replaces only the last part.
+    for (line, words, last, offered) in [
+        (
+            "upfault run --proxy builtin:rate-limit-as",
+            "upfault run --proxy builtin : rate-limit-as",
+            "rate-limit-as",
+            "rate-limit-as-500",
+        ),
+        ("upfault run --proxy builtin:", "upfault run --proxy builtin :", "", "rate-limit-as-500"),
+        (
+            "upfault run --proxy=builtin:rate-limit-as",
+            "upfault run --proxy = builtin : rate-limit-as",
+            "rate-limit-as",
+            "rate-limit-as-500",
+        ),
+        (
+            "upfault run --filter api:anthropic/m",
+            "upfault run --filter api : anthropic/m",
+            "anthropic/m",
+            "anthropic/messages",
+        ),
+        ("upfault run t/l", "upfault run t/l", "t/l", "t/limit"),
+    ] {
+        let script = format!(
+            "bash -c 'source <(upfault completions bash)\n\
+             COMP_LINE=\"{line}\" COMP_WORDS=({words}) COMP_CWORD=$(({} - 1))\n\
+             _upfault upfault \"{last}\" previous\n\
+             printf \"%s\\n\" \"${{COMPREPLY[@]}}\"'",
+            words.split(' ').count()
+        );
+        let said = stage.ended(stage.shell(&script)).code(0);
+        assert!(said.out.lines().any(|one| one == offered), "{line}: {}", said.out);
+        assert!(!said.out.contains("builtin") && !said.out.contains("api:"), "{line}: {}", said.out);
+    }
 }
 
 #[test]
