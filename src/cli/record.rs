@@ -12,7 +12,10 @@ use super::{
 use crate::{
     platform::{StopSignal, stop_signal},
     provider,
-    record::{NotRecorded, PassedEnd, PassedExchange, RecordChoice, RecordStore, Recorder, SavedRecording},
+    record::{
+        NotRecorded, PassedEnd, PassedExchange, RecordChoice, RecordStore, Recorder, RecorderError,
+        SavedRecording,
+    },
     report::{EXIT_BROKE, EXIT_INTERRUPTED, EXIT_OK, plural},
     scenario::Provider,
     shell,
@@ -54,7 +57,7 @@ pub(super) fn record(context: &CliContext, args: &RecordArgs) -> Result<u8, Fail
         let origin = upstream.origin().ascii_serialization();
         let mut recorder = Recorder::start(args.listen, &origin, provider)
             .await
-            .map_err(|error| unbound(args.listen, error))?;
+            .map_err(|error| not_started(args, error))?;
         if !args.listen.ip().is_loopback() {
             print::note(
                 "warning: anyone who can reach this address can use it: it is not a loopback address",
@@ -102,6 +105,17 @@ fn recorded(
         store.save(exchange, day)
     });
     line(exchange, result, shown, counts)
+}
+
+fn not_started(args: &RecordArgs, error: RecorderError) -> Failure {
+    match error {
+        RecorderError::Listen(error) => unbound(args.listen, error),
+        RecorderError::Client(reason) => Failure::Usage(format!(
+            "cannot send requests to {}: the HTTP client reports: {reason}\nhelp: the client trusts the certificates of the system; install them \
+             (on Debian, the package `ca-certificates`), or name a file of certificates with SSL_CERT_FILE",
+            args.upstream
+        )),
+    }
 }
 
 fn upstream(text: &str) -> Result<Url, Failure> {

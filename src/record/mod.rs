@@ -18,7 +18,7 @@ mod yaml;
 
 pub(crate) use choice::RecordChoice;
 pub(crate) use exchange::{PassedEnd, PassedExchange};
-pub(crate) use recorder::Recorder;
+pub(crate) use recorder::{Recorder, RecorderError};
 pub(crate) use scenario_text::NotRecorded;
 pub(crate) use store::{RecordStore, SavedRecording};
 

@@ -37,6 +37,17 @@ pub(crate) struct Recorder {
     tasks: TaskTracker,
 }
 
+/// Why a recorder does not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RecorderError {
+    /// The address cannot be bound.
+    #[error("cannot listen: {0}")]
+    Listen(#[source] io::Error),
+    /// The HTTP client for the upstream cannot be set up, usually because the system has no certificates to trust.
+    #[error("cannot set up the HTTP client: {0}")]
+    Client(String),
+}
+
 /// What all requests share.
 #[derive(Debug)]
 struct RecorderState {
@@ -55,12 +66,16 @@ impl Recorder {
     ///
     /// # Errors
     ///
-    /// If the address cannot be bound, or the HTTP client cannot be set up.
-    pub(crate) async fn start(listen: SocketAddr, origin: &str, provider: Provider) -> io::Result<Self> {
-        let listener = TcpListener::bind(listen).await?;
-        let address = listener.local_addr()?;
+    /// [`RecorderError`].
+    pub(crate) async fn start(
+        listen: SocketAddr,
+        origin: &str,
+        provider: Provider,
+    ) -> Result<Self, RecorderError> {
+        let client = client(origin).map_err(|error| RecorderError::Client(root(&error)))?;
+        let listener = TcpListener::bind(listen).await.map_err(RecorderError::Listen)?;
+        let address = listener.local_addr().map_err(RecorderError::Listen)?;
         let (passed, exchanges) = unbounded_channel();
-        let client = client(origin).map_err(io::Error::other)?;
         let state = Arc::new(RecorderState { client, origin: origin.to_owned(), provider, passed });
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let accepting = accept(listener, state, stop.clone(), tasks.clone());

@@ -295,3 +295,18 @@ fn check_warns_of_recordings_that_are_old_or_that_no_run_plays() {
     stage.write("upfault.toml", "filter = \"t/*\"\n");
     stage.upfault(&["check"]).code(0).out_has(&[old, "the `filter` in upfault.toml excludes it"]);
 }
+
+/// Elsewhere the client trusts the certificates of the system, whatever the variable says.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_system_without_certificates_is_not_an_address_in_use() {
+    let stage = Stage::new();
+    stage.write("empty.pem", "");
+    let mut command = stage.command(&["record", "--upstream", "https://api.openai.com/v1"]);
+    command.env("SSL_CERT_FILE", "empty.pem").env_remove("SSL_CERT_DIR");
+    stage.ended(command).code(2).err_has(&[
+        "cannot send requests to https://api.openai.com/v1",
+        "help: ",
+        "SSL_CERT_FILE",
+    ]);
+}
