@@ -689,6 +689,24 @@ fn after() { super::super::report::y() }
     }
 
     #[test]
+    fn planted_methods_files_and_conditions_of_attributes_are_found() {
+        let text = "use tokio::net::{TcpStream, UnixStream};\nuse std::env::consts;\nfn f() { consts::OS; consts::ARCH }\n\
+                    fn g(c: Command) { c.arg(x).process_group(0); uid(1) }\nfn h() { read(\"/etc/os-release\"); open(\"/dev/null\") }\n\
+                    #[cfg_attr(unix, derive(A))]\n#[cfg_attr(test, derive(B))]\nstruct S { uid: u32 }\n";
+        assert_eq!(
+            seams::outside(&File::new("src/proxy/x.rs", text)),
+            [
+                "src/proxy/x.rs:1: `tokio::net::UnixStream`",
+                "src/proxy/x.rs:3: `consts::OS`",
+                "src/proxy/x.rs:4: `.process_group()`",
+                "src/proxy/x.rs:5: \"/dev/…\"",
+                "src/proxy/x.rs:5: \"/etc/…\"",
+                "src/proxy/x.rs:6: `cfg_attr` with `unix`",
+            ]
+        );
+    }
+
+    #[test]
     fn a_mod_rs_may_contain_only_uses_and_modules() {
         let fine =
             "//! Doc.\n#![allow(x)]\nmod a;\n#[cfg(test)]\npub(crate) use a::{\n    B,\n};\npub mod c;\n";

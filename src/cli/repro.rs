@@ -21,6 +21,7 @@ use super::{
 use crate::{
     event::{CaseReport, Event},
     judge::{self, Policy, Verdict},
+    platform::system_description,
     proxy::{Definition, Installed},
     report::{
         ALLOWED_INCONCLUSIVE, BugReport, EXIT_BROKE, EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE,
@@ -265,19 +266,8 @@ async fn versions(context: &CliContext, definition: Option<&Definition>) -> Vec<
         let installed = definition.install(&context.cache, &|_| {}).await;
         versions.extend(installed.as_ref().map(Installed::versions).unwrap_or_default());
     }
-    versions.push(("Operating system".to_owned(), operating_system()));
+    versions.push(("Operating system".to_owned(), system_description()));
     versions
-}
-
-/// `Debian GNU/Linux 13 (trixie), linux x86_64`
-fn operating_system() -> String {
-    let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let name = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
-    let kind = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
-    match name.map(|name| name.trim_matches('"')).filter(|name| !name.is_empty()) {
-        Some(name) => format!("{name}, {kind}"),
-        None => kind,
-    }
 }
 
 /// Writes the bug report, or says why there is none. Returns the exit code.

@@ -12,7 +12,7 @@ mod stop_signal;
 
 pub(crate) use cpu_time::cpu_of_ended_processes;
 pub(crate) use files::{like_any_new_file, link_or_copy};
-pub(crate) use operating_system::OperatingSystem;
+pub(crate) use operating_system::{OperatingSystem, system_description};
 pub(crate) use ports::{HOLDS_PORTS, share_port};
 pub(crate) use process_group::{ProcessGroupGuard, ask_to_stop, in_own_group, kill_group, signal_of};
 pub(crate) use programs::which;

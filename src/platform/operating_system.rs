@@ -35,3 +35,15 @@ impl OperatingSystem {
         }
     }
 }
+
+/// The name of this system, its kind and its processor: `Debian GNU/Linux 13 (trixie), linux x86_64`. Only Linux has the file
+/// with the name; elsewhere the name is left out.
+pub(crate) fn system_description() -> String {
+    let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let name = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    let kind = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
+    match name.map(|name| name.trim_matches('"')).filter(|name| !name.is_empty()) {
+        Some(name) => format!("{name}, {kind}"),
+        None => kind,
+    }
+}
