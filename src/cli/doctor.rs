@@ -9,8 +9,8 @@ use std::{
 use indicatif::DecimalBytes;
 
 use super::{
-    context::CliContext, failure::Failure, print, project::own_definitions, proxy_list::ProxyReadiness,
-    run_args::is_url, settings::Settings, version::VERSION,
+    context::CliContext, failure::Failure, own_files, print, project::own_definitions,
+    proxy_list::ProxyReadiness, run_args::is_url, settings::Settings, version::VERSION,
 };
 use crate::{
     platform::OperatingSystem,
@@ -28,9 +28,13 @@ pub(super) fn doctor(context: &CliContext) -> Result<u8, Failure> {
         std::env::consts::ARCH,
         std::env::current_exe().map_or_else(|error| error.to_string(), |path| path.display().to_string()),
     );
-    let (cache, is_good) = cache(context)?;
+    let (cache, mut is_good) = cache(context)?;
     text += &cache;
     text += &project(context)?;
+    if own_files::load(context).is_err() {
+        text.push_str("          BAD: its files about providers do not load; `upfault check` says why\n");
+        is_good = false;
+    }
     text += &skipped_here();
     text.push_str("\nproxies\n");
     let specs = specs(context)?;

@@ -12,7 +12,7 @@ use super::{
     doctor, explain,
     failure::Failure,
     fmt, gateway, help, init, list, man, matrix, merge, new, own_files, print, proxy, record, repro,
-    rerun_failed::with_stored_options,
+    rerun_failed::{select_failed, with_stored_options},
     review, run, schema, selftest, serve, show, watch_run,
 };
 use crate::report::{EXIT_OK, EXIT_USAGE};
@@ -50,7 +50,22 @@ fn code() -> u8 {
         }
     };
     let read = with_stored_options(args).and_then(|args| Ok((CliContext::read(&args)?, args)));
-    let read = read.and_then(|(context, args)| own_files::load(&context).map(|_| (context, args)));
+    let read = read.and_then(|(context, mut args)| {
+        // These work in a project whose files are broken.
+        let needs_words = !matches!(
+            args.command,
+            CliCommand::Help(_)
+                | CliCommand::Man { .. }
+                | CliCommand::Completions { .. }
+                | CliCommand::Init(_)
+                | CliCommand::Doctor
+        );
+        if needs_words {
+            own_files::load(&context)?;
+        }
+        select_failed(&mut args)?;
+        Ok((context, args))
+    });
     let (context, args) = match read {
         Ok(read) => read,
         Err(failure) => {

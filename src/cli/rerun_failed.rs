@@ -12,8 +12,8 @@ use crate::{
     report::{Report, Rerun, compares},
 };
 
-/// For `run --rerun-failed`: the arguments together with the options of the stored run and the cases to run. Options of
-/// this command line and of the environment take precedence. Returns other arguments unchanged.
+/// For `run --rerun-failed`: the arguments together with the options of the stored run. Options of this command line and of
+/// the environment take precedence. Returns other arguments unchanged.
 ///
 /// # Errors
 ///
@@ -21,7 +21,7 @@ use crate::{
 pub(super) fn with_stored_options(mut args: Args) -> Result<Args, Failure> {
     let CliCommand::Run(run) = &mut args.command else { return Ok(args) };
     let Some(file) = &run.rerun_failed else { return Ok(args) };
-    let report = Report::read(file).map_err(|error| Failure::Usage(error.to_string()))?;
+    let report = Report::read_head(file).map_err(|error| Failure::Usage(error.to_string()))?;
     let rerun = report.rerun.clone().unwrap_or_default();
     if let Some(config) = &rerun.adopts {
         return Err(Failure::Usage(format!(
@@ -35,16 +35,6 @@ pub(super) fn with_stored_options(mut args: Args) -> Result<Args, Failure> {
             file.display()
         )));
     }
-    let only = failed(&report);
-    let summary = &report.summary;
-    let is_incomplete = summary.interrupted || summary.gave_up || summary.unexplained_stops > 0;
-    if only.is_empty() && is_incomplete {
-        return Err(Failure::Usage(format!(
-            "no case of {} failed, but its run is incomplete\nhelp: run all cases again, without --rerun-failed",
-            file.display()
-        )));
-    }
-    run.select.only = Some(only);
     run.tested_before = Some(report.proxy.clone());
     let stored = Args::try_parse_from(words(&rerun)).map_err(|error| {
         Failure::Usage(format!("the options in {} are not valid: {error}", file.display()))
@@ -56,6 +46,29 @@ pub(super) fn with_stored_options(mut args: Args) -> Result<Args, Failure> {
         (args.config, args.no_config) = (stored.config, stored.no_config);
     }
     Ok(args)
+}
+
+/// For `run --rerun-failed`: chooses the cases that failed. The words in them can be those of the project, so its files must
+/// have been loaded.
+///
+/// # Errors
+///
+/// If the report cannot be read, or nothing in it can run again.
+pub(super) fn select_failed(args: &mut Args) -> Result<(), Failure> {
+    let CliCommand::Run(run) = &mut args.command else { return Ok(()) };
+    let Some(file) = &run.rerun_failed else { return Ok(()) };
+    let report = Report::read(file).map_err(|error| Failure::Usage(error.to_string()))?;
+    let only = failed(&report);
+    let summary = &report.summary;
+    let is_incomplete = summary.interrupted || summary.gave_up || summary.unexplained_stops > 0;
+    if only.is_empty() && is_incomplete {
+        return Err(Failure::Usage(format!(
+            "no case of {} failed, but its run is incomplete\nhelp: run all cases again, without --rerun-failed",
+            file.display()
+        )));
+    }
+    run.select.only = Some(only);
+    Ok(())
 }
 
 /// The command line of the stored run.

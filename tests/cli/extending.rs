@@ -322,3 +322,26 @@ fn check_checks_every_file_of_the_project() {
     stage.upfault(&["check"]).code(2).err_has(&["has the name of a bundled policy", "`extends: strict`"]);
     stage.upfault(&["run", "t", "--policy", "stric"]).code(2).err_has(&["did you mean `strict`?"]);
 }
+
+#[test]
+fn failed_cases_with_words_of_the_project_run_again() {
+    let stage = Stage::new();
+    stage.write(".upfault/providers/acme.yaml", "like: openai\n");
+    stage.write(
+        "scenarios/acme/limit.yaml",
+        "title: t\nwhy: w\nmatrix: {provider: [acme]}\nupstream: [{error: rate_limit}]\nexpect: {status: 418}\n",
+    );
+    stage.upfault(&["run", "acme", "--report", "json=report.json"]).code(1);
+    stage.upfault(&["run", "--rerun-failed", "report.json"]).code(1).out_has(&["1 case: 1 fail"]);
+}
+
+#[test]
+fn a_broken_file_of_the_project_does_not_prevent_help() {
+    let stage = Stage::new();
+    stage.write(".upfault/providers/acme.yaml", "like: opnai\n");
+    stage.upfault(&["list"]).code(2).err_has(&[".upfault/providers/acme.yaml:1:7", "did you mean `openai`?"]);
+    for words in [&["help", "extending"][..], &["completions", "bash"], &["man"]] {
+        stage.upfault(words).code(0);
+    }
+    stage.upfault(&["doctor"]).code(3).out_has(&["BAD: its files about providers do not load"]);
+}
