@@ -24,6 +24,11 @@ pub(super) fn load(context: &CliContext) -> Result<bool, Failure> {
     load_provider_files(providers(context)?, &other_names()).map_err(Failure::Settings)
 }
 
+/// Loads files that were loaded before, and so are valid.
+pub(super) fn restore(before: Vec<ProviderFile>) {
+    let _ = load_provider_files(before, &other_names());
+}
+
 /// Checks files of the project: `chosen` ones, or all. Returns a line for each. Those about providers are already loaded.
 ///
 /// # Errors

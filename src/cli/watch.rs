@@ -12,7 +12,11 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{context::CliContext, failure::Failure, own_files, settings::Settings};
+use super::{
+    context::CliContext,
+    failure::Failure,
+    settings::{Settings, named_provider_files},
+};
 
 /// How long nothing must change before a change counts as complete: editors save in several steps.
 const QUIET: Duration = Duration::from_millis(40);
@@ -61,7 +65,7 @@ impl ProjectWatch {
             .iter()
             .map(|path| context.root.join(path))
             .chain(more)
-            .chain(own_files::paths(context).unwrap_or_default());
+            .chain(named_provider_files(context).unwrap_or_default());
         for path in named {
             if path.is_dir() { paths.folders.push(path) } else { paths.files.push(path) }
         }

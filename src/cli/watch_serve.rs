@@ -6,7 +6,7 @@ use super::{
     args::ServeArgs, armed_files::ArmedFiles, context::CliContext, failure::Failure, own_files, print,
     serve_library, settings::Settings, watch::ProjectWatch,
 };
-use crate::{report::plural, serve::Server};
+use crate::{provider::loaded_provider_files, report::plural, serve::Server};
 
 /// Watches what `serve` reads.
 ///
@@ -55,14 +55,20 @@ async fn reload(
     files: &mut ArmedFiles,
     outdated: &mut bool,
 ) -> Result<String, Failure> {
-    if own_files::load(context)? {
-        *outdated = true;
-        server.mocks().replace_catalogue().map_err(Failure::io("cannot arm the catalogue"))?;
-    }
-    let library = serve_library::library(context, args)?;
+    // Everything is read before anything changes. Words have their new meaning while the other files are read.
+    let before = loaded_provider_files();
+    let is_new = own_files::load(context)?;
+    let read = serve_library::library(context, args)
+        .and_then(|library| Ok((files.read(context, &library)?, library)))
+        .and_then(|read| {
+            if is_new {
+                server.mocks().replace_catalogue().map_err(Failure::io("cannot arm the catalogue"))?;
+            }
+            Ok(read)
+        });
+    let (wanted, library) = read.inspect_err(|_| own_files::restore(before))?;
+    *outdated |= is_new;
     let scenarios = plural(library.scenarios.len(), "scenario");
-    // Everything is read before anything changes.
-    let wanted = files.read(context, &library)?;
     let followed = server.mocks().replace_library(library, *outdated);
     let changed = files.arm_again(server, wanted, *outdated).await?;
     *outdated = false;

@@ -64,7 +64,7 @@ pub(crate) use prepared::{Prepared, Template};
 pub(crate) use profile::RouteRow;
 pub(crate) use profile::{ChatExtras, KeyPlace, at_host, catalogue_rows, last_read};
 pub use profile::{catalogue_row, model, of as profile};
-pub(crate) use project_file::{ProviderFile, load_provider_files};
+pub(crate) use project_file::{ProviderFile, load_provider_files, loaded_provider_files};
 pub(crate) use received::{Header, ReceivedCall, find_header};
 pub use request::RequestedCall;
 pub(crate) use route::api_at;

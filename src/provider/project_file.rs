@@ -79,6 +79,11 @@ pub(crate) fn load_provider_files(files: Vec<ProviderFile>, reserved: &[&str]) -
     Ok(true)
 }
 
+/// The files that are loaded.
+pub(crate) fn loaded_provider_files() -> Vec<ProviderFile> {
+    LOADED.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
 fn added_providers() -> Vec<(String, Provider)> {
     let added = Provider::all().into_iter().filter(|one| *one != one.known());
     added.map(|one| (one.to_string(), one.known())).collect()

@@ -185,8 +185,18 @@ impl ArmedMocks {
     }
 
     /// Arms the catalogue again, after the project's files about providers have changed.
+    ///
+    /// # Errors
+    ///
+    /// If a mock has the name of a new provider. Then nothing changes.
     pub(crate) fn replace_catalogue(&self) -> io::Result<()> {
         let mut catalogue = locked(&self.catalogue);
+        let armed = locked(&self.armed);
+        if let Some(taken) = Provider::all().into_iter().find(|one| armed.contains_key(one.as_str())) {
+            let message = format!("a mock is armed under the name of the provider {taken}");
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
+        }
+        drop(armed);
         catalogue.clear();
         *catalogue = catalogue::open(&self.upstream)?;
         Ok(())

@@ -18,5 +18,5 @@ mod tests;
 use file::schema;
 pub(crate) use found::{NAME, find};
 pub(crate) use known::unknown_rule;
-pub(crate) use provider_files::provider_files;
+pub(crate) use provider_files::{named_provider_files, provider_files};
 pub(crate) use resolve::Settings;
