@@ -1,15 +1,10 @@
 //! `upfault proxy clean`
 
-use std::{collections::BTreeSet, fmt::Write, fs, path::PathBuf};
+use std::{collections::BTreeSet, fmt::Write, path::PathBuf};
 
 use indicatif::DecimalBytes;
 
-use super::{
-    context::{CliContext, DEFINITION},
-    failure::Failure,
-    print,
-    settings::Settings,
-};
+use super::{context::CliContext, failure::Failure, print, project::definitions, settings::Settings};
 use crate::{
     proxy::{Definition, Removal, cached_installations, possible_removal, remove_installation, size_of},
     report::{EXIT_OK, plural},
@@ -18,12 +13,14 @@ use crate::{
 /// Removes installations of proxies from the cache: those that neither a bundled definition nor the current project names, or
 /// all. Installations in use stay.
 pub(super) fn clean(context: &CliContext, all: bool, dry_run: bool) -> Result<u8, Failure> {
-    let kept = if all { BTreeSet::new() } else { named(context)? };
+    let (kept, chosen) = if all { (BTreeSet::new(), None) } else { named(context)? };
     let (mut text, mut removed, mut in_use, mut freed) = (String::new(), 0, 0, 0);
     for found in cached_installations(&context.cache)? {
         let title = found.title.as_deref().unwrap_or("incomplete installation");
         let folder = found.dir.display();
-        if found.title.is_some() && kept.contains(&found.dir) {
+        let is_chosen =
+            || chosen.as_ref().is_some_and(|chosen| chosen.may_mean(&found.proxy, &found.version));
+        if found.title.is_some() && (kept.contains(&found.dir) || is_chosen()) {
             let _ = writeln!(text, "kept     {title} ({folder})");
             continue;
         }
@@ -57,24 +54,21 @@ pub(super) fn clean(context: &CliContext, all: bool, dry_run: bool) -> Result<u8
     Ok(EXIT_OK)
 }
 
-/// The folders of the installations that the bundled definitions, those of the project and its upfault.toml name.
-fn named(context: &CliContext) -> Result<BTreeSet<PathBuf>, Failure> {
+/// The folders of the installations that the bundled definitions and those of the project name, and the proxy of its
+/// upfault.toml, whose version can mean several releases: `litellm@1.106`.
+fn named(context: &CliContext) -> Result<(BTreeSet<PathBuf>, Option<Definition>), Failure> {
     let mut specs: Vec<String> = Definition::bundled().into_iter().map(|bundled| bundled.name).collect();
-    for entry in fs::read_dir(context.root.join("proxies")).into_iter().flatten().flatten() {
-        if entry.path().join(DEFINITION).is_file() {
-            specs.extend(entry.file_name().to_str().map(str::to_owned));
-        }
-    }
+    specs.extend(definitions(&context.root));
     let mut kept = BTreeSet::new();
     for spec in specs {
         kept.insert(context.definition_as_written(&context.root, &spec)?.install_dir(&context.cache)?);
     }
     let settings = Settings::read(context)?;
     // The setting can also be the embedded proxy or a URL.
-    if let Some(spec) = &settings.proxy
-        && let Ok(definition) = context.definition_as_written(&settings.base, spec)
-    {
+    let chosen =
+        settings.proxy.as_ref().and_then(|spec| context.definition_as_written(&settings.base, spec).ok());
+    if let Some(definition) = &chosen {
         kept.insert(definition.install_dir(&context.cache)?);
     }
-    Ok(kept)
+    Ok((kept, chosen))
 }

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{error::ProxyError, installation::InstallFolder};
+use super::{
+    error::ProxyError,
+    installation::{InstallFolder, InstallStamp},
+};
 
 /// The folder of the installations in the cache.
 pub(super) const INSTALLATIONS: &str = "proxies";
@@ -17,6 +20,10 @@ pub(crate) struct CachedInstallation {
     pub dir: PathBuf,
     /// What is installed, `litellm 1.102.4`; `None` if the installation is not complete.
     pub title: Option<String>,
+    /// The name of the proxy; empty if it is not known.
+    pub proxy: String,
+    /// Its version.
+    pub version: String,
 }
 
 /// Returns the installations in a cache, sorted by folder. A cache that does not exist has none. Other folders there do not
@@ -36,19 +43,20 @@ pub(crate) fn cached_installations(cache: &Path) -> Result<Vec<CachedInstallatio
         .map(|entry| entry.path())
         .map(|dir| (InstallFolder::new(&dir), dir))
         .filter(|(folder, _)| folder.is_installation())
-        .map(|(folder, dir)| CachedInstallation { title: title(&folder), dir })
+        .map(|(folder, dir)| {
+            // An older version of upfault wrote neither the name nor the version.
+            let stamp = folder.stamp().unwrap_or_default();
+            let title = folder.is_complete().then(|| title(&stamp));
+            CachedInstallation { dir, title, proxy: stamp.proxy, version: stamp.version }
+        })
         .collect();
     found.sort_by(|a, b| a.dir.cmp(&b.dir));
     Ok(found)
 }
 
-fn title(folder: &InstallFolder) -> Option<String> {
-    folder.is_complete().then(|| {
-        // An older version of upfault wrote neither the name nor the version.
-        let stamp = folder.stamp().unwrap_or_default();
-        let name = if stamp.proxy.is_empty() { "an unnamed proxy".to_owned() } else { stamp.proxy };
-        format!("{name} {}", stamp.version).trim_end().to_owned()
-    })
+fn title(stamp: &InstallStamp) -> String {
+    let name = if stamp.proxy.is_empty() { "an unnamed proxy" } else { &stamp.proxy };
+    format!("{name} {}", stamp.version).trim_end().to_owned()
 }
 
 /// Returns the size of all files at and below a path, in bytes. Links are not followed. What cannot be read counts nothing.

@@ -37,6 +37,21 @@ pub(crate) enum Resolution {
     Unknown,
 }
 
+impl Definition {
+    /// Whether an installation of a proxy, at a version, can be what this definition means: `1.106` and `latest` mean
+    /// several releases.
+    pub(crate) fn may_mean(&self, proxy: &str, version: &str) -> bool {
+        let is_release = self.document.version.as_ref() == Some(&self.version)
+            || self.document.versions.contains_key(&self.version);
+        let series = Series::parse(&self.version).filter(|_| self.document.releases.is_some() && !is_release);
+        proxy == self.name
+            && match series {
+                Some(series) => ProxyVersion::parse(version).is_some_and(|own| own.is_below(&series.0)),
+                None => version == self.version,
+            }
+    }
+}
+
 /// The releases whose newest one a version such as `1.106` or `latest` means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Series(Vec<u64>);

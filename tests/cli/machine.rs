@@ -100,6 +100,18 @@ fn clean_removes_installations_that_no_definition_names() {
 }
 
 #[test]
+fn clean_keeps_every_release_that_the_settings_can_mean() {
+    let stage = Stage::small();
+    installation(&stage, "litellm-1.106.9-abc", "litellm", "1.106.9");
+    installation(&stage, "litellm-1.105.0-abc", "litellm", "1.105.0");
+    stage.write("upfault.toml", "proxy = \"litellm@1.106\"\n");
+    stage
+        .upfault(&["proxy", "clean", "--dry-run"])
+        .code(0)
+        .out_has(&["kept     litellm 1.106.9", "would go litellm 1.105.0"]);
+}
+
+#[test]
 fn clean_leaves_the_definitions_of_a_project_that_is_its_own_cache() {
     let stage = Stage::small().fake("honest");
     fs::create_dir_all(stage.path("proxies")).unwrap();
