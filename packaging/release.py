@@ -24,12 +24,23 @@ def program_name(target):
     return "upfault.exe" if "windows" in target["target"] else "upfault"
 
 
+def wheel_version(version):
+    """The version as wheels write it (PEP 440).
+
+    >>> wheel_version("1.0.0"), wheel_version("1.0.0-rc.1"), wheel_version("1.0.0-beta.2")
+    ('1.0.0', '1.0.0rc1', '1.0.0b2')
+    """
+    release, _, pre = version.partition("-")
+    kind, _, number = pre.partition(".")
+    return release + ({"alpha": "a", "beta": "b"}.get(kind, kind) + (number or "0") if pre else "")
+
+
 def wheels(folder):
     """The wheels of this version in a folder, each with its target. Every other wheel there is an error."""
     found = []
     for wheel in sorted(Path(folder).glob("*.whl")):
         name, version, *_, platforms = wheel.stem.split("-")
-        if (name, version) != ("upfault", VERSION):
+        if (name, version) != ("upfault", wheel_version(VERSION)):
             raise SystemExit(f"{wheel} is not a wheel of upfault {VERSION}: remove it, or build it again")
         targets = [t for t in TARGETS if any(fnmatch.fnmatch(p, t["wheel"]) for p in platforms.split("."))]
         if len(targets) != 1:
@@ -43,7 +54,7 @@ def wheels(folder):
 def program(target, wheel):
     """The program in a wheel, as bytes."""
     with zipfile.ZipFile(wheel) as archive:
-        return archive.read(f"upfault-{VERSION}.data/scripts/{program_name(target)}")
+        return archive.read(f"upfault-{wheel_version(VERSION)}.data/scripts/{program_name(target)}")
 
 
 def bill_of_materials(wheel):
