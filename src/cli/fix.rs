@@ -3,7 +3,7 @@
 use super::{context::CliContext, failure::Failure};
 use crate::{
     scenario::{Diagnostic, LoadErrors},
-    snapshot::write_atomically,
+    snapshot::replace_atomically,
 };
 
 /// Corrects the files of these errors. Returns one line for each file that was changed.
@@ -21,7 +21,7 @@ pub(super) fn fix(context: &CliContext, errors: &LoadErrors) -> Result<Vec<Strin
         }
         let (text, fixed) = fixed(of_file);
         if fixed > 0 {
-            write_atomically(&path, &text)
+            replace_atomically(&path, &text)
                 .map_err(|error| Failure::Usage(format!("cannot write {}: {error}", first.file)))?;
             lines.push(format!("{}: corrected in {fixed} place(s)", first.file));
         }

@@ -4,7 +4,7 @@ use super::{context::CliContext, failure::Failure, fmt_args::FmtArgs, print, sel
 use crate::{
     report::{EXIT_FINDINGS, EXIT_OK, plural},
     scenario::canonical,
-    snapshot::write_atomically,
+    snapshot::replace_atomically,
 };
 
 /// Formats scenario files: those in `paths`, or all of the project. Nothing is written if one of them does not load.
@@ -23,7 +23,7 @@ pub(super) fn fmt(context: &CliContext, args: &FmtArgs) -> Result<u8, Failure> {
         let text = canonical(&scenario.id, &scenario.file, &source)
             .map_err(|errors| Failure::Load(errors.into()))?;
         if text != *source {
-            changed.push((path, &scenario.file, text));
+            changed.push((path, &scenario.file, source, text));
         }
     }
     if total == 0 {
@@ -33,9 +33,14 @@ pub(super) fn fmt(context: &CliContext, args: &FmtArgs) -> Result<u8, Failure> {
         ));
     }
     let mut out = String::new();
-    for (path, file, text) in &changed {
+    for (path, file, source, text) in &changed {
         if !args.check {
-            write_atomically(path, text).map_err(Failure::io(format!("cannot write {file}")))?;
+            if std::fs::read_to_string(path).ok().as_deref() != Some(&**source) {
+                return Err(Failure::Usage(format!(
+                    "{file} has changed meanwhile\nhelp: run `upfault fmt` again"
+                )));
+            }
+            replace_atomically(path, text).map_err(Failure::io(format!("cannot write {file}")))?;
         }
         out.push_str(&format!("{file}\n"));
     }

@@ -78,7 +78,10 @@ fn unix_lines(text: &str) -> String {
 /// No spaces at the end of lines, and a space for each run of tabs, except where they belong to a value.
 fn plain_lines(text: &str) -> String {
     line_by_line(text, |line| {
-        let (indentation, rest) = line.split_at(line.len() - line.trim_start_matches(' ').len());
+        let (indentation, rest) = line.split_at(line.len() - line.trim_start_matches([' ', '\t']).len());
+        if rest.starts_with('#') {
+            return line.trim_end_matches([' ', '\t']).to_owned();
+        }
         let words = rest.split('\t').map(|part| part.trim_matches(' ')).filter(|part| !part.is_empty());
         match rest.contains('\t') {
             true => format!("{indentation}{}", words.collect::<Vec<_>>().join(" ")).trim_end().to_owned(),
@@ -195,14 +198,15 @@ fn header_end(above: &str) -> usize {
     after_editor.map(|(at, _)| at).last().unwrap_or(0).max(after_empty)
 }
 
-/// The beginning of the comments directly above an offset, which is the beginning of a line or the end. Empty lines above
-/// them belong to the value before, because a text that keeps its line feeds can end with them.
+/// The beginning of the comments directly above an offset, which is the beginning of a line or the end. Comments above an
+/// empty line belong to the value before, and so do empty lines, because a text that keeps its line feeds can end with them.
 fn comments_above(text: &str, offset: usize) -> usize {
     let (mut start, mut at) = (offset, offset);
+    let is_end = offset == text.len();
     for line in text[..offset].split_inclusive('\n').rev() {
         at -= line.len();
         match line {
-            "\n" => {}
+            "\n" if is_end => {}
             line if line.starts_with('#') => start = at,
             _ => break,
         }
@@ -261,6 +265,23 @@ mod tests {
         ] {
             assert_eq!(formatted(text), text);
         }
+    }
+
+    #[test]
+    fn a_comment_below_a_value_stays_with_it() {
+        let text = "upstream:\n- error: internal\n# - reply: ok\n\nwhy: w\ntitle: t\n";
+        assert_eq!(
+            formatted(text),
+            "title: t\nwhy: w\nupstream:\n- error: internal\n# - reply: ok\n\n".trim_end().to_owned() + "\n"
+        );
+    }
+
+    #[test]
+    fn tabs_that_indent_json_and_comments_stay() {
+        let text = "{\n\t\"title\": \"t\",\n\t\"why\": \"w\",\n\t\"upstream\": [{\"reply\": \"ok\"}]\n}\n";
+        assert_eq!(formatted(text), text);
+        let text = "title: t\n# a\tb\nwhy: w\nupstream: [{reply: ok}]\n";
+        assert_eq!(formatted(text), text);
     }
 
     #[test]

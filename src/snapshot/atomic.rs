@@ -43,6 +43,19 @@ pub(crate) fn write_atomically_with(
     Ok(())
 }
 
+/// Replaces the text of a file of the user, completely or not at all. A link stays a link, and the permissions stay.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::NotFound`] if there is no file at `path`.
+pub(crate) fn replace_atomically(path: &Path, text: &str) -> io::Result<()> {
+    let path = fs::canonicalize(path)?;
+    let file = temporary(&path, |file| file.write_all(text.as_bytes()))?;
+    file.as_file().set_permissions(fs::metadata(&path)?.permissions())?;
+    file.persist(&path).map_err(|error| error.error)?;
+    Ok(())
+}
+
 /// Writes a temporary file next to `path`. Dropping it removes it.
 fn temporary(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<NamedTempFile> {
     let folder = match path.parent() {
@@ -63,6 +76,21 @@ fn temporary(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_of_the_user_keeps_its_link_and_its_permissions() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "old").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        symlink(&file, &link).unwrap();
+        replace_atomically(&link, "new").unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
 
     #[test]
     fn creating_a_file_leaves_an_existing_one_as_it_is() {

@@ -38,7 +38,7 @@ pub use store::{SnapshotStore, StoreError, WriteMode};
 pub(crate) use stored::without_secrets;
 pub(crate) use verdict::{Accepted, CaseVerdict, judge_case};
 
-pub(crate) use atomic::{create_atomically, write_atomically, write_atomically_with};
+pub(crate) use atomic::{create_atomically, replace_atomically, write_atomically, write_atomically_with};
 
 #[cfg(test)]
 pub(crate) use normalise::tests::{make_stream as sample_stream, sample as sample_observation};
