@@ -169,25 +169,29 @@ fn contract() -> Vec<OfferedValue> {
     ]
     .map(|(name, about)| OfferedValue::new(name, about));
     let warnings = WARNINGS.iter().map(|row| OfferedValue::new(row.code, row.title));
-    let providers = Provider::ALL.iter().map(|one| OfferedValue::new(one.as_str(), &profile(*one).title));
+    let _ = project();
+    let providers = Provider::all();
+    let providers = providers.iter().map(|one| OfferedValue::new(one.as_str(), &profile(*one).title));
     let all = rule_ids().into_iter().chain(lists).chain(warnings).chain(providers).chain(errors());
     all.map(|value| OfferedValue { is_of_contract: true, ..value }).collect()
 }
 
 /// The errors of all providers: `anthropic/overloaded`.
 fn errors() -> Vec<OfferedValue> {
-    let of = |provider: &'static Provider| {
-        let rows = profile(*provider).errors.iter();
+    let of = |provider: Provider| {
+        let rows = profile(provider).errors.iter();
         rows.map(move |(name, row)| {
             OfferedValue::new(format!("{provider}/{name}"), format!("an error with status {}", row.status))
         })
     };
-    Provider::ALL.iter().flat_map(of).collect()
+    let _ = project();
+    Provider::all().into_iter().flat_map(of).collect()
 }
 
 /// The names of errors, which are the same for all providers.
 fn error_names() -> Vec<OfferedValue> {
-    ErrorName::NAMES.iter().map(|name| OfferedValue::new(*name, "an error of the provider")).collect()
+    let _ = project();
+    ErrorName::names().iter().map(|name| OfferedValue::new(*name, "an error of the provider")).collect()
 }
 
 fn proxies() -> Vec<OfferedValue> {
