@@ -51,7 +51,7 @@ fn code() -> u8 {
     };
     let read = with_stored_options(args).and_then(|args| Ok((CliContext::read(&args)?, args)));
     let read = read.and_then(|(context, mut args)| {
-        // These work in a project whose files are broken.
+        // These work in a project whose files are broken. The configuration of the embedded proxy has no words of a project.
         let needs_words = !matches!(
             args.command,
             CliCommand::Help(_)
@@ -59,6 +59,7 @@ fn code() -> u8 {
                 | CliCommand::Completions { .. }
                 | CliCommand::Init(_)
                 | CliCommand::Doctor
+                | CliCommand::Gateway(_)
         );
         if needs_words {
             own_files::load(&context)?;
