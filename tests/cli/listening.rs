@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
-    process::{Child, Command, Stdio},
+    process::{Child, Command},
     sync::mpsc::{Receiver, channel},
     time::{Duration, Instant},
 };
@@ -20,7 +20,7 @@ pub struct Listening {
     child: Child,
     /// `127.0.0.1:PORT`; empty if the program does not listen.
     pub address: String,
-    /// The lines of standard output and standard error, in the order of their arrival.
+    /// The lines of standard output and standard error, in the order in which they were written.
     lines: Receiver<String>,
     /// The lines so far.
     pub seen: Vec<String>,
@@ -48,18 +48,17 @@ impl Listening {
 
     /// Starts a command that need not listen.
     pub fn silent(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // One pipe for both streams, so that their lines stay in the order in which they were written.
+        let (reader, writer) = std::io::pipe().unwrap();
+        let child = command.stdout(writer.try_clone().unwrap()).stderr(writer).spawn().unwrap();
+        // The command holds the writing end open.
+        drop(command);
         let (sender, lines) = channel();
-        let out: Box<dyn Read + Send> = Box::new(child.stdout.take().unwrap());
-        let err: Box<dyn Read + Send> = Box::new(child.stderr.take().unwrap());
-        for stream in [out, err] {
-            let sender = sender.clone();
-            std::thread::spawn(move || {
-                for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                    let _ = sender.send(line);
-                }
-            });
-        }
+        std::thread::spawn(move || {
+            for line in BufReader::new(reader).lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
         Self { child, address: String::new(), lines, seen: Vec::new() }
     }
 
