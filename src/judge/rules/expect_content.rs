@@ -43,8 +43,11 @@ impl SearchedBody<'_> {
         wanted.json.iter().filter(|_| !self.is_cut).find_map(|(pointer, value)| {
             let found =
                 || self.values.iter().filter_map(|own| own.pointer(pointer)).filter(|own| !own.is_null());
-            let holds =
-                if value.is_null() { found().next().is_none() } else { found().any(|own| own == value) };
+            let holds = if value.is_null() {
+                found().next().is_none()
+            } else {
+                found().any(|own| is_equal(own, value))
+            };
             let shown: Vec<String> = found().take(3).map(|own| excerpt(&own.to_string())).collect();
             let observed = match shown.as_slice() {
                 [] if self.values.is_empty() => format!("a body that is not JSON: {}", self.describe()),
@@ -61,6 +64,21 @@ impl SearchedBody<'_> {
             None | Some("") => "an empty body".to_owned(),
             Some(text) => excerpt(&text.split_whitespace().collect::<Vec<_>>().join(" ")),
         }
+    }
+}
+
+/// Whether two JSON values are equal. Numbers are equal if their values are: `0` and `0.0`.
+fn is_equal(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => one == other || one.as_f64() == other.as_f64(),
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_equal(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            one.len() == other.len()
+                && one.iter().all(|(name, one)| other.get(name).is_some_and(|other| is_equal(one, other)))
+        }
+        _ => one == other,
     }
 }
 
@@ -103,4 +121,24 @@ fn searched<'a>(facts: &Facts<'_>, response: &'a Response) -> SearchedBody<'a> {
     let json = whole.into_iter().chain(body.frames.iter().map(|frame| frame.data.as_str()));
     let values = json.filter_map(|text| serde_json::from_str(text).ok()).collect();
     SearchedBody { texts, values, is_cut: caller_response::is_truncated(response) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_equal_by_their_values() {
+        assert!(is_equal(&json!({"a": [0, 1.5], "b": 1}), &json!({"b": 1.0, "a": [0.0, 1.5]})));
+        for (one, other) in [
+            (json!(0), json!("0")),
+            (json!([1]), json!([1, 2])),
+            (json!({"a": 1}), json!({"a": 2})),
+            (json!(9_007_199_254_740_993_u64), json!(1)),
+        ] {
+            assert!(!is_equal(&one, &other), "{one} {other}");
+        }
+    }
 }
