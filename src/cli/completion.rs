@@ -134,14 +134,15 @@ fn library() -> Library {
     own.unwrap_or_else(Library::bundled)
 }
 
+/// The folders of scenarios.
+fn folders(library: &Library) -> BTreeSet<&str> {
+    let ids = library.scenarios.iter().filter_map(|scenario| scenario.id.split_once('/'));
+    ids.map(|(folder, _)| folder).collect()
+}
+
 fn scenarios() -> Vec<OfferedValue> {
     let library = library();
-    let folders: BTreeSet<&str> = library
-        .scenarios
-        .iter()
-        .filter_map(|scenario| scenario.id.split_once('/'))
-        .map(|(folder, _)| folder)
-        .collect();
+    let folders = folders(&library);
     let folders = folders.into_iter().map(|folder| OfferedValue::new(folder, "a folder of scenarios"));
     folders.chain(library.scenarios.iter().map(|one| OfferedValue::new(&one.id, &one.title))).collect()
 }
@@ -241,12 +242,7 @@ fn policies() -> Vec<OfferedValue> {
 /// The simplest filters. An expression with several parts has no completion.
 fn filters() -> Vec<OfferedValue> {
     let library = library();
-    let folders: BTreeSet<&str> = library
-        .scenarios
-        .iter()
-        .filter_map(|scenario| scenario.id.split_once('/'))
-        .map(|(folder, _)| folder)
-        .collect();
+    let folders = folders(&library);
     let tags: BTreeSet<&String> = library.scenarios.iter().flat_map(|scenario| &scenario.tags).collect();
     let mut found: Vec<OfferedValue> = folders
         .into_iter()
