@@ -12,10 +12,10 @@ use super::synonyms::meaning;
 ///
 /// ```
 /// let folder = tempfile::tempdir()?;
-/// std::fs::write(folder.path().join("broken.yaml"), "title: Broken\nupstreem: []\n")?;
+/// std::fs::write(folder.path().join("broken.yaml"), "title: Broken\nwhy: A typo\nupstreem: []\n")?;
 /// let error = upfault::Library::load(folder.path(), &["broken.yaml".into()]).unwrap_err();
 /// let upfault::LoadError::Files(errors) = error else { panic!("{error}") };
-/// assert_eq!(errors.0[0].position().0, 2, "the line of the unknown key");
+/// assert_eq!(errors.0[0].position().0, 3, "the line of the unknown key");
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,7 +136,7 @@ impl Diagnostic {
 ///
 /// ```
 /// let folder = tempfile::tempdir()?;
-/// std::fs::write(folder.path().join("broken.yaml"), "title: Broken\nupstreem: []\n")?;
+/// std::fs::write(folder.path().join("broken.yaml"), "title: Broken\nwhy: A typo\nupstreem: []\n")?;
 /// let error = upfault::Library::load(folder.path(), &["broken.yaml".into()]).unwrap_err();
 /// let upfault::LoadError::Files(errors) = error else { panic!("{error}") };
 /// assert!(!errors.0.is_empty());
