@@ -15,6 +15,8 @@ mod documents;
 mod gateways;
 #[path = "defects/origins.rs"]
 mod origins;
+#[path = "defects/room.rs"]
+mod room;
 #[path = "defects/run.rs"]
 mod run;
 #[path = "defects/score.rs"]
@@ -26,8 +28,9 @@ mod table;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    panic::resume_unwind,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
 };
 
 use futures_util::{StreamExt, stream};
@@ -41,16 +44,6 @@ use upfault::internals::{
 
 use run::{Broken, broken, judged_by, run, run_seeded};
 use table::{ROWS, Row};
-
-/// Maximum concurrent defects. Each one spends most of its time waiting, but more of them would delay each other.
-const AT_ONCE: usize = 6;
-
-/// Held by a test whose runs must not be slowed down by other runs.
-static TIMED: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    TIMED.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -79,13 +72,20 @@ fn block_on<F: Future>(future: F) -> F::Output {
     runtime.expect("a runtime starts").block_on(future)
 }
 
+/// Runs futures side by side, each as a task, and returns their results in any order.
+async fn side_by_side<F>(work: impl IntoIterator<Item = F>) -> Vec<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    // Work for which there is no room yet would only need memory.
+    let running = stream::iter(work).map(tokio::spawn).buffer_unordered(room::size());
+    running.map(|joined| joined.unwrap_or_else(|error| resume_unwind(error.into_panic()))).collect().await
+}
+
 /// The results of all bundled scenarios with the honest proxy, shared by several tests.
 fn honest() -> &'static [Arc<CaseReport>] {
     static HONEST: OnceLock<Vec<Arc<CaseReport>>> = OnceLock::new();
-    HONEST.get_or_init(|| {
-        let _alone = alone();
-        block_on(run(None, library()))
-    })
+    HONEST.get_or_init(|| block_on(run(None, library())))
 }
 
 #[test]
@@ -97,7 +97,6 @@ fn the_honest_proxy_breaks_no_rule_of_any_level() {
         let results = if seed == 1 {
             honest()
         } else {
-            let _alone = alone();
             again = block_on(run_seeded(EmbeddedProxy::Reference, library(), seed as u64, |_| false));
             &again
         };
@@ -115,17 +114,13 @@ fn the_honest_proxy_breaks_no_rule_of_any_level() {
 
 #[test]
 fn no_honest_variant_breaks_a_rule_of_any_level() {
-    for variant in HonestVariant::ALL {
-        let _alone = alone();
-        let results = block_on(run_seeded(EmbeddedProxy::Variant(*variant), library(), 1, |_| false));
-        let broken = broken(&results);
-        score::print(&format!(
-            "{}: {} findings over {} cases",
-            variant.as_str(),
-            broken.len(),
-            results.len()
-        ));
-        assert!(broken.is_empty(), "findings about the variant {}: {broken:#?}", variant.as_str());
+    let work = HonestVariant::ALL.iter().map(|variant| async {
+        let results = run_seeded(EmbeddedProxy::Variant(*variant), library(), 1, |_| false).await;
+        (variant.as_str(), results.len(), broken(&results))
+    });
+    for (variant, cases, broken) in block_on(side_by_side(work)) {
+        score::print(&format!("{variant}: {} findings over {cases} cases", broken.len()));
+        assert!(broken.is_empty(), "findings about the variant {variant}: {broken:#?}");
     }
 }
 
@@ -157,30 +152,21 @@ const ONLY_WITH_DEFECTS: [&str; 1] = [
 
 #[test]
 fn every_defect_breaks_its_rule_and_no_rules_outside_its_row() {
-    let _alone = alone();
     let whole = asked_for("WHOLE_LIBRARY");
-    // A single defect with all scenarios keeps the machine busy.
-    let at_once = if whole { 1 } else { AT_ONCE };
     // A defect that stops the proxy, or serves one request at a time, would take hours with all scenarios.
     let is_whole = |row: &Row| whole && !row.defect.stops_the_process() && row.defect != Defect::OneAtATime;
-    let library = Arc::new(library());
-    let seen: Vec<(&Row, Broken)> = block_on(
-        stream::iter(ROWS)
-            .map(|row| {
-                let cases: Vec<Case> =
-                    library.iter().filter(|case| is_whole(row) || row.is_shown_by(case)).cloned().collect();
-                let policy = Policy::known(row.policy).expect("the policy is bundled");
-                tokio::spawn(async move {
-                    let which = EmbeddedProxy::Defective(row.defect);
-                    let results = run_seeded(which, cases, 1, |rule| row.lists(rule)).await;
-                    let again = (row.policy != "default").then(|| judged_by(&policy, &results));
-                    (row, broken(&again.unwrap_or(results)))
-                })
-            })
-            .buffer_unordered(at_once)
-            .map(|joined| joined.expect("a run does not panic"))
-            .collect::<Vec<_>>(),
-    );
+    let library = library();
+    let seen: Vec<(&Row, Broken)> = block_on(side_by_side(ROWS.iter().map(|row| {
+        let cases: Vec<Case> =
+            library.iter().filter(|case| is_whole(row) || row.is_shown_by(case)).cloned().collect();
+        let policy = Policy::known(row.policy).expect("the policy is bundled");
+        async move {
+            let which = EmbeddedProxy::Defective(row.defect);
+            let results = run_seeded(which, cases, 1, |rule| row.lists(rule)).await;
+            let again = (row.policy != "default").then(|| judged_by(&policy, &results));
+            (row, broken(&again.unwrap_or(results)))
+        }
+    })));
     let caught = seen.iter().filter(|(row, broken)| is_caught(row, broken)).count();
     score::defects(caught, ROWS.len());
     let problems: Vec<String> =

@@ -19,7 +19,7 @@ use upfault::internals::{
     scenario::{Case, expand, load_text},
 };
 
-use super::{alone, block_on, number_of, run::run};
+use super::{block_on, number_of, run::run};
 
 /// The default number of random scenarios.
 const DRAWN: usize = 200;
@@ -178,7 +178,6 @@ fn the_honest_proxy_breaks_no_rule_in_random_scenarios() {
         drawn(scenario()).into_iter().enumerate().map(|(n, text)| (format!("any/{n}"), text)).collect();
     let all: Vec<Case> = texts.iter().flat_map(|(id, text)| cases(id, text)).collect();
     assert!(all.len() > texts.len() / 2, "{} of {} load", all.len(), texts.len());
-    let _alone = alone();
     let results = block_on(run(None, all));
     let accused: Vec<String> = results
         .iter()
@@ -203,7 +202,6 @@ fn an_additional_fault_never_makes_a_failed_call_pass() {
             afters.insert(id, after);
         }
     }
-    let _alone = alone();
     // Each half uses a separate proxy, because a fault after an empty body could affect a reused connection.
     let failed = failing(&befores);
     assert!(failed.len() > 20, "only {} of these calls fail", failed.len());

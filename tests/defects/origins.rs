@@ -1,15 +1,16 @@
 //! Error sources and detail fates, tested with the embedded proxy: for each defect that affects a detail, the fate of that
 //! detail is reported.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use upfault::internals::{
     builtin::Defect::{self, *},
     event::CaseReport,
     judge::{DetailFate, ErrorSource, TracedDetail, origins},
+    scenario::Case,
 };
 
-use super::{alone, block_on, honest, library, run::run, table::holds};
+use super::{block_on, honest, library, run::run, side_by_side, table::holds};
 
 /// Defects, each with the detail that it affects, the fate of that detail, and scenarios that show it.
 type Touched = (Defect, &'static str, fn(&DetailFate) -> bool, &'static [&'static str]);
@@ -52,18 +53,24 @@ fn traced(results: &[Arc<CaseReport>]) -> Vec<(String, TracedDetail)> {
 
 #[test]
 fn the_fate_of_a_detail_shows_the_defect_and_the_honest_proxy_keeps_the_detail() {
-    let _alone = alone();
-    for (defect, name, touched, shown_by) in TOUCHED {
-        let cases = || library().into_iter().filter(|case| shown_by.iter().any(|name| holds(name, case)));
-        let count = |defect| {
-            let results = block_on(run(defect, cases().collect()));
-            traced(&results)
-                .iter()
-                .filter(|(_, traced)| traced.detail == *name && touched(&traced.fate))
-                .count()
-        };
-        assert!(count(Some(*defect)) > 0, "{defect}: {name} was not affected");
-        assert_eq!(count(None), 0, "the honest proxy affected {name}");
+    let library = library();
+    let shows = |row: &Touched, case: &Case| row.3.iter().any(|name| holds(name, case));
+    // The cases of the row in which a run affected its detail.
+    let affected = |(_, name, touched, _): &Touched, results: &[Arc<CaseReport>]| {
+        let is_affected = |traced: &TracedDetail| traced.detail == *name && touched(&traced.fate);
+        traced(results).into_iter().filter(|(_, traced)| is_affected(traced)).count()
+    };
+    let work = TOUCHED.iter().map(|row| {
+        let cases: Vec<Case> = library.iter().filter(|case| shows(row, case)).cloned().collect();
+        async move { (row, run(Some(row.0), cases).await) }
+    });
+    for (row, results) in block_on(side_by_side(work)) {
+        assert!(affected(row, &results) > 0, "{}: {} was not affected", row.0, row.1);
+        let ids: HashSet<&str> = results.iter().map(|result| result.id.as_str()).collect();
+        let honest: Vec<_> =
+            honest().iter().filter(|result| ids.contains(result.id.as_str())).cloned().collect();
+        assert_eq!(honest.len(), results.len(), "{}: the honest proxy ran the same cases", row.0);
+        assert_eq!(affected(row, &honest), 0, "the honest proxy affected {}", row.1);
     }
 }
 

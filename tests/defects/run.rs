@@ -19,6 +19,8 @@ use upfault::internals::{
     snapshot::{SnapshotStore, WriteMode},
 };
 
+use super::room::{self, Sharing};
+
 /// The broken rules, each with its first case and finding.
 pub type Broken = BTreeMap<String, (String, Finding)>;
 
@@ -33,9 +35,14 @@ pub async fn run(defect: Option<Defect>, cases: Vec<Case>) -> Vec<Arc<CaseReport
 /// finding.
 pub const RUNS: usize = 3;
 
+/// How the 1-based run of a case shares the machine: the last one is alone.
+pub fn sharing_of(run: usize) -> Sharing {
+    if run < RUNS { Sharing::WithOthers } else { Sharing::Alone }
+}
+
 /// Runs cases with this seed, on which tokens and random choices depend. Like a run against accepted snapshots, it repeats
 /// cases with findings that are not expected: the machine may have been busy, and the client of the embedded proxy may send
-/// one request on an HTTP/2 connection that the mock is closing.
+/// one request on an HTTP/2 connection that the mock is closing. The last repetition runs alone.
 pub async fn run_seeded(
     which: EmbeddedProxy,
     cases: Vec<Case>,
@@ -45,8 +52,8 @@ pub async fn run_seeded(
     // Cases that the embedded proxy does not support are left out.
     let cases: Vec<Case> =
         cases.into_iter().filter(|case| EmbeddedProxy::Reference.fitted(case).is_ok()).collect();
-    let mut results = run_once(which, cases.clone(), seed).await;
-    for _ in 1..RUNS {
+    let mut results = run_once(which, cases.clone(), seed, Sharing::WithOthers).await;
+    for run in 2..=RUNS {
         let without: BTreeSet<&str> = results
             .iter()
             .filter(|result| {
@@ -61,7 +68,7 @@ pub async fn run_seeded(
         if again.is_empty() {
             break;
         }
-        let again = run_once(which, again, seed).await;
+        let again = run_once(which, again, seed, sharing_of(run)).await;
         results.retain(|result| !again.iter().any(|newer| newer.scenario == result.scenario));
         results.extend(again);
     }
@@ -69,6 +76,7 @@ pub async fn run_seeded(
         let is_judged = matches!(result.verdict, Verdict::Pass | Verdict::Fail);
         assert!(is_judged, "{which}: {} is {}: {:?}", result.id, result.verdict, result.reason);
     }
+    let _room = room::enter(results.len(), Sharing::WithOthers).await;
     // The report, which contains placeholders for secrets, must get the same judgement as the live run.
     let differences = judge_again(&report(&results), &Policy::default()).differences;
     assert_eq!(differences, [], "{which} is judged differently from a report");
@@ -88,10 +96,15 @@ fn proxy(which: EmbeddedProxy) -> ProxyChoice {
     }
 }
 
-async fn run_once(which: EmbeddedProxy, cases: Vec<Case>, seed: u64) -> Vec<Arc<CaseReport>> {
+async fn run_once(
+    which: EmbeddedProxy,
+    cases: Vec<Case>,
+    seed: u64,
+    sharing: Sharing,
+) -> Vec<Arc<CaseReport>> {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let store = SnapshotStore::new(dir.path().join("snapshots"), WriteMode::Never).without_bundled();
-    run_by(Policy::default(), store, which, cases, seed).await
+    run_by(Policy::default(), store, which, cases, seed, sharing).await
 }
 
 /// Runs cases once with a policy, and compares them with the snapshots of a store.
@@ -101,7 +114,9 @@ pub async fn run_by(
     which: EmbeddedProxy,
     cases: Vec<Case>,
     seed: u64,
+    sharing: Sharing,
 ) -> Vec<Arc<CaseReport>> {
+    let _room = room::enter(cases.len(), sharing).await;
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let settings = RunSettings {
         cases,

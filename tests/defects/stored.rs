@@ -10,13 +10,15 @@ use upfault::internals::{
     event::{CaseReport, Event},
     judge::{Policy, Verdict},
     report::judge_again,
-    scenario::Level,
+    scenario::{Case, Level},
     snapshot::{SnapshotStore, WriteMode},
 };
 
 use super::{
-    alone, block_on, library,
-    run::{RUNS, report, run_by},
+    block_on, library,
+    room::Sharing,
+    run::{RUNS, report, run_by, sharing_of},
+    side_by_side,
 };
 
 /// Scenarios on which policies disagree (statuses, details, fallbacks, siblings, streams, silence), without slow ones.
@@ -58,58 +60,64 @@ fn judgements<'r>(results: impl Iterator<Item = &'r CaseReport>) -> BTreeMap<Str
         .collect()
 }
 
+/// Runs the cases with each policy, and compares the judgements with those that the stored run with the first policy gets.
+/// Returns the verdicts that cases got.
+async fn verdicts(defect: Defect, policies: Vec<Policy>, cases: Vec<Case>) -> BTreeSet<Verdict> {
+    let dir = tempfile::tempdir().expect("a temporary folder can be made");
+    let store = |mode| SnapshotStore::new(dir.path().join("proxy"), mode).without_bundled();
+    // Some cases are accepted with the policy of the user.
+    let part = cases.iter().filter(|case| !case.id.starts_with("detail/")).cloned().collect();
+    let (ours, accept) = (policies[4].clone(), store(WriteMode::Accept));
+    run_by(ours, accept, Some(defect).into(), part, 1, Sharing::WithOthers).await;
+    let (mut seen, mut compared) = (BTreeSet::new(), cases);
+    // The runs of a busy machine can differ in timing, so that cases with a difference run again, with fewer others.
+    for n in 1..=RUNS {
+        let work = policies.iter().cloned().enumerate().map(|(place, policy)| {
+            let (store, cases) = (store(WriteMode::Never), compared.clone());
+            async move { (place, run_by(policy, store, Some(defect).into(), cases, 1, sharing_of(n)).await) }
+        });
+        let live: BTreeMap<usize, Vec<Arc<CaseReport>>> = side_by_side(work).await.into_iter().collect();
+        let stored = report(&live[&0]);
+        let mut differences = BTreeMap::new();
+        for (policy, live) in policies.iter().zip(live.values()) {
+            let live = judgements(live.iter().map(Arc::as_ref));
+            let again = judge_again(&stored, policy).events;
+            let again = judgements(again.iter().filter_map(|event| match event {
+                Event::CaseFinished(case) => Some(case.as_ref()),
+                _ => None,
+            }));
+            assert_eq!(again.len(), live.len());
+            for (id, live) in live {
+                let again = &again[&id];
+                seen.insert(live.0);
+                // A case can be inconclusive if the machine is busy.
+                if *again != live && ![again.0, live.0].contains(&Verdict::Inconclusive) {
+                    let text = format!("by {}, {defect:?}: {again:?}, in a run {live:?}", policy.name);
+                    differences.insert(id, text);
+                }
+            }
+        }
+        if differences.is_empty() {
+            break;
+        }
+        assert!(n < RUNS, "a stored run is judged differently: {differences:#?}");
+        let scenarios: BTreeSet<&str> =
+            differences.keys().map(|id| id.split('[').next().unwrap_or(id)).collect();
+        compared.retain(|case| scenarios.contains(case.scenario.id.as_str()));
+    }
+    seen
+}
+
 #[test]
 fn a_stored_run_gets_the_judgement_of_a_run_with_the_policy() {
-    let _alone = alone();
     let cases: Vec<_> = library().into_iter().filter(|case| is_chosen(&case.id)).collect();
     let mut policies = Policy::all();
     policies.push(Policy::from_text("ours.yaml", OURS).expect("it is a good policy"));
-    let mut seen = BTreeMap::new();
-    for defect in [Defect::RetryAfterDropped, Defect::StreamGatewayErrorAs500] {
-        let dir = tempfile::tempdir().expect("a temporary folder can be made");
-        let store = |mode| SnapshotStore::new(dir.path().join("proxy"), mode).without_bundled();
-        let run = |policy: &Policy, mode, cases| {
-            block_on(run_by(policy.clone(), store(mode), Some(defect).into(), cases, 1))
-        };
-        // Some cases are accepted with the policy of the user.
-        let part = cases.iter().filter(|case| !case.id.starts_with("detail/")).cloned().collect();
-        run(&policies[4], WriteMode::Accept, part);
-        // The runs of a busy machine can differ in timing, so that cases with a difference run again, with fewer others.
-        let mut compared = cases.clone();
-        for remaining in (0..RUNS).rev() {
-            let live: Vec<_> =
-                policies.iter().map(|policy| run(policy, WriteMode::Never, compared.clone())).collect();
-            let stored = report(&live[0]);
-            let mut differences = BTreeMap::new();
-            for (policy, live) in policies.iter().zip(live) {
-                let live = judgements(live.iter().map(Arc::as_ref));
-                let again = judge_again(&stored, policy).events;
-                let again = judgements(again.iter().filter_map(|event| match event {
-                    Event::CaseFinished(case) => Some(case.as_ref()),
-                    _ => None,
-                }));
-                assert_eq!(again.len(), live.len());
-                for (id, live) in live {
-                    let again = &again[&id];
-                    *seen.entry(live.0).or_insert(0) += 1;
-                    // A case can be inconclusive if the machine is busy.
-                    if *again != live && ![again.0, live.0].contains(&Verdict::Inconclusive) {
-                        let text = format!("by {}, {defect:?}: {again:?}, in a run {live:?}", policy.name);
-                        differences.insert(id, text);
-                    }
-                }
-            }
-            if differences.is_empty() {
-                break;
-            }
-            assert!(remaining > 0, "a stored run is judged differently: {differences:#?}");
-            let scenarios: BTreeSet<&str> =
-                differences.keys().map(|id| id.split('[').next().unwrap_or(id)).collect();
-            compared.retain(|case| scenarios.contains(case.scenario.id.as_str()));
-        }
-    }
+    let defects = [Defect::RetryAfterDropped, Defect::StreamGatewayErrorAs500];
+    let work = defects.map(|defect| verdicts(defect, policies.clone(), cases.clone()));
+    let seen: BTreeSet<Verdict> = block_on(side_by_side(work)).into_iter().flatten().collect();
     for verdict in [Verdict::Pass, Verdict::Known, Verdict::Fail] {
-        assert!(seen.contains_key(&verdict), "no case has the verdict {verdict}: {seen:?}");
+        assert!(seen.contains(&verdict), "no case has the verdict {verdict}: {seen:?}");
     }
-    assert!(!seen.contains_key(&Verdict::Changed), "{seen:?}");
+    assert!(!seen.contains(&Verdict::Changed), "{seen:?}");
 }
