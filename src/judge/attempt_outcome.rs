@@ -226,7 +226,10 @@ impl AttemptOutcome {
                 sent.bytes
             ),
             (_, Some(error)) => format!("sent a body that is not what its Content-Encoding says: {error}"),
-            _ => self.describe(),
+            _ => match sent.header("retry-after").filter(|_| !self.is_success()) {
+                Some(wait) => format!("{} with Retry-After: {wait}", self.describe()),
+                None => self.describe(),
+            },
         }
     }
 

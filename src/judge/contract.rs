@@ -116,10 +116,9 @@ fn by_author(
         return Some((rule, level, RuleOutcome::Broken(breach)));
     };
     let level = level.weaker(facts.policy.mirrored.answer.level()?);
-    breach.evidence.push(format!(
-        "the provider wrote this response: it is byte for byte that of {}#{}",
-        attempt.deployment, attempt.n
-    ));
+    breach
+        .evidence
+        .push(format!("the provider wrote this response: it is byte for byte that of {}", attempt.name()));
     Some((rule, level, RuleOutcome::Broken(breach)))
 }
 

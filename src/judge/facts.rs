@@ -262,12 +262,7 @@ impl<'a> Facts<'a> {
             let [(first, result), ..] = run else { continue };
             let last = run.last().map_or(first.n, |(last, _)| last.n);
             let to = if last > first.n { format!(" to #{last}") } else { String::new() };
-            lines.push(format!(
-                "upstream {}#{}{to} {}",
-                first.deployment,
-                first.n,
-                result.describe_of(first)
-            ));
+            lines.push(format!("upstream {}{to} {}", first.name(), result.describe_of(first)));
         }
         for (deployment, fault) in &self.unreachable {
             let what = match fault {

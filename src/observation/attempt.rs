@@ -104,6 +104,11 @@ pub struct SentPause {
 }
 
 impl Attempt {
+    /// The deployment and the number, as reports write them: `primary#1`.
+    pub fn name(&self) -> String {
+        format!("{}#{}", self.deployment, self.n)
+    }
+
     /// Whether the mock read a request, and did not only accept a connection.
     pub fn was_asked(&self) -> bool {
         !self.method.is_empty()

@@ -100,7 +100,7 @@ impl Redactor {
                 of_group += 1;
                 redactor.add_canaries(attempt, &format!("group#{of_group}"));
             } else {
-                redactor.add_canaries(attempt, &format!("{}#{}", attempt.deployment, attempt.n));
+                redactor.add_canaries(attempt, &attempt.name());
             }
         }
         for deployment in &arrangement.deployments {

@@ -248,7 +248,7 @@ fn not_for_bad_requests(facts: &Facts<'_>) -> Option<RuleOutcome> {
         return RuleOutcome::broken(
             "an attempt: all earlier failures were caused by the callers' requests",
             format!("none; the caller got {}", facts.response.describe()),
-            vec![format!("upstream {}#{} {}", last.deployment, last.n, result.describe())],
+            vec![format!("upstream {} {}", last.name(), result.describe())],
         );
     }
     Some(RuleOutcome::Holds)
@@ -293,7 +293,7 @@ fn names_rejected_key(text: &str) -> bool {
 
 fn lines(failures: &[(&Attempt, AttemptOutcome)]) -> Vec<String> {
     let line = |(attempt, result): &(&Attempt, AttemptOutcome)| {
-        format!("upstream {}#{} {}", attempt.deployment, attempt.n, result.describe())
+        format!("upstream {} {}", attempt.name(), result.describe())
     };
     failures.iter().map(line).collect()
 }

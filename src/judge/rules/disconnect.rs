@@ -72,7 +72,7 @@ fn cancelled(facts: &Facts<'_>) -> Option<RuleOutcome> {
                 None => "it was still running when upfault stopped watching".to_owned(),
             };
             return RuleOutcome::broken(
-                format!("{}#{} cancelled within 2 s after the caller left", attempt.deployment, attempt.n),
+                format!("{} cancelled within 2 s after the caller left", attempt.name()),
                 observed,
                 Vec::new(),
             );
@@ -89,12 +89,7 @@ fn no_new_attempt(facts: &Facts<'_>) -> Option<RuleOutcome> {
         None => Some(RuleOutcome::Holds),
         Some((attempt, _)) => RuleOutcome::broken(
             "no further attempt after the caller left",
-            format!(
-                "{}#{} began {:.2} s later",
-                attempt.deployment,
-                attempt.n,
-                (attempt.at_ms - gone) / 1000.0
-            ),
+            format!("{} began {:.2} s later", attempt.name(), (attempt.at_ms - gone) / 1000.0),
             Vec::new(),
         ),
     }

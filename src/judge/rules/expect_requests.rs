@@ -30,7 +30,7 @@ pub(super) fn requests(facts: &Facts<'_>) -> Option<RuleOutcome> {
     for (n, attempt) in seen.iter().enumerate() {
         let before = n.checked_sub(1).and_then(|n| seen.get(n)).copied();
         if let Some((expected, observed)) = breach(wanted.get(n).unwrap_or(last), attempt, before, facts) {
-            let name = format!("request {} ({}#{})", n + 1, attempt.deployment, attempt.n);
+            let name = format!("request {} ({})", n + 1, attempt.name());
             return RuleOutcome::broken(format!("{name}: {expected}"), observed, Vec::new());
         }
     }

@@ -111,7 +111,7 @@ fn only_when_needed(facts: &Facts<'_>) -> Option<RuleOutcome> {
         if more > 0 {
             let (attempt, _) = &facts.attempts[first];
             return RuleOutcome::broken(
-                format!("no attempt after {}#{} succeeded", attempt.deployment, attempt.n),
+                format!("no attempt after {} succeeded", attempt.name()),
                 format!("{more} more"),
                 Vec::new(),
             );
@@ -127,8 +127,9 @@ fn only_when_needed(facts: &Facts<'_>) -> Option<RuleOutcome> {
         if let Some((next, _)) = facts.attempts.get(last + 1) {
             return RuleOutcome::broken(
                 format!(
-                    "no fallback after {}#{} answered {status} (policy `{}`)",
-                    attempt.deployment, attempt.n, facts.policy.name
+                    "no fallback after {} answered {status} (policy `{}`)",
+                    attempt.name(),
+                    facts.policy.name
                 ),
                 format!("an attempt at {}", next.deployment),
                 Vec::new(),

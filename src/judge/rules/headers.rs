@@ -178,8 +178,8 @@ fn own_attempt(facts: &Facts<'_>) -> Option<RuleOutcome> {
     RuleOutcome::check(strayed.is_none(), || {
         let ((attempt, name), value) = strayed.unwrap_or(((succeeded, ""), ""));
         (
-            format!("the headers of {}#{}, which succeeded", succeeded.deployment, succeeded.n),
-            format!("{name}: {value}, which {}#{} sent", attempt.deployment, attempt.n),
+            format!("the headers of {}, which succeeded", succeeded.name()),
+            format!("{name}: {value}, which {} sent", attempt.name()),
         )
     })
 }

@@ -173,7 +173,7 @@ fn unproven_upstream(facts: &Facts<'_>) -> Option<RuleOutcome> {
         };
         if attempt.was_asked() {
             return RuleOutcome::broken(
-                format!("no request to {}#{} ({fault})", attempt.deployment, attempt.n),
+                format!("no request to {} ({fault})", attempt.name()),
                 format!("{} {} with {} header(s)", attempt.method, attempt.path, attempt.headers.len()),
                 Vec::new(),
             );

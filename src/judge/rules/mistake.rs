@@ -67,7 +67,7 @@ fn not_forwarded(facts: &Facts<'_>) -> Option<RuleOutcome> {
         Some(mistake @ (RequestMistake::WrongKey | RequestMistake::UnknownModel)) => {
             RuleOutcome::check(facts.attempts.is_empty(), || {
                 let asked = facts.attempts.first().map(|(attempt, _)| {
-                    format!("{}#{} got {} {}", attempt.deployment, attempt.n, attempt.method, attempt.path)
+                    format!("{} got {} {}", attempt.name(), attempt.method, attempt.path)
                 });
                 (format!("no attempt at any upstream for a caller that {mistake}"), asked.unwrap_or_default())
             })

@@ -123,10 +123,7 @@ fn not_after_content(facts: &Facts<'_>) -> Option<RuleOutcome> {
         let again = facts.attempts[i + 1..].iter().any(|(later, _)| later.deployment == attempt.deployment);
         return RuleOutcome::check(!again, || {
             (
-                format!(
-                    "no further attempt after content of {}#{} was passed on",
-                    attempt.deployment, attempt.n
-                ),
+                format!("no further attempt after content of {} was passed on", attempt.name()),
                 format!("{} attempts; the caller got {}", facts.attempts.len(), facts.response.describe()),
             )
         });

@@ -162,7 +162,7 @@ fn delivered(facts: &Facts<'_>) -> Option<RuleOutcome> {
         return None;
     }
     RuleOutcome::check(facts.response.looks_successful(), || {
-        (format!("the success of {}#{}", attempt.deployment, attempt.n), facts.response.describe())
+        (format!("the success of {}", attempt.name()), facts.response.describe())
     })
 }
 

@@ -352,7 +352,7 @@ impl DetailAttempt {
         }
         ending.extend(attempt.own_reply_note());
         Self {
-            name: format!("{}#{}", attempt.deployment, attempt.n),
+            name: attempt.name(),
             at_ms: attempt.at_ms,
             end_ms: attempt.end_ms,
             request,
