@@ -70,6 +70,8 @@ pub(crate) enum CliCommand {
     /// Validate scenario files, proxy definitions (folders with a proxy.yaml) and upfault.toml
     Check(CheckArgs),
     /// Format scenario files: the order of keys, spaces, line endings and quotes; comments stay
+    ///
+    /// `upfault fmt -` formats standard input to standard output, for editors.
     Fmt(FmtArgs),
     /// List the cases that would run, their files, or the providers, errors, faults, rules and defects that upfault knows
     List(ListArgs),

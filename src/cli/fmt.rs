@@ -1,5 +1,7 @@
 //! `upfault fmt`
 
+use std::{io, path::Path};
+
 use super::{context::CliContext, failure::Failure, fmt_args::FmtArgs, print, select, settings::Settings};
 use crate::{
     report::{EXIT_FINDINGS, EXIT_OK, plural},
@@ -9,6 +11,9 @@ use crate::{
 
 /// Formats scenario files: those in `paths`, or all of the project. Nothing is written if one of them does not load.
 pub(super) fn fmt(context: &CliContext, args: &FmtArgs) -> Result<u8, Failure> {
+    if args.paths.paths == [Path::new("-")] {
+        return standard_input(args.check);
+    }
     let settings = Settings::read(context)?;
     let library = select::library(context, &settings, &args.paths)?;
     let (mut changed, mut total) = (Vec::new(), 0);
@@ -20,8 +25,7 @@ pub(super) fn fmt(context: &CliContext, args: &FmtArgs) -> Result<u8, Failure> {
             continue;
         }
         total += 1;
-        let text = canonical(&scenario.id, &scenario.file, &source)
-            .map_err(|errors| Failure::Load(errors.into()))?;
+        let text = formatted(&scenario.id, &scenario.file, &source)?;
         if text != *source {
             changed.push((path, &scenario.file, source, text));
         }
@@ -52,4 +56,19 @@ pub(super) fn fmt(context: &CliContext, args: &FmtArgs) -> Result<u8, Failure> {
     });
     print::fitted(&out, context.width)?;
     Ok(if args.check && !changed.is_empty() { EXIT_FINDINGS } else { EXIT_OK })
+}
+
+/// Formats standard input to standard output, as editors call it.
+fn standard_input(check: bool) -> Result<u8, Failure> {
+    let source = io::read_to_string(io::stdin().lock()).map_err(Failure::io("cannot read standard input"))?;
+    let text = formatted("standard-input", "standard input", &source)?;
+    if check {
+        return Ok(if text == source { EXIT_OK } else { EXIT_FINDINGS });
+    }
+    print::out(&text)?;
+    Ok(EXIT_OK)
+}
+
+fn formatted(id: &str, file: &str, source: &str) -> Result<String, Failure> {
+    canonical(id, file, source).map_err(|errors| Failure::Load(errors.into()))
 }

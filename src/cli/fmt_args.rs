@@ -7,7 +7,7 @@ use super::run_args::PathArgs;
 /// Options of `upfault fmt`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct FmtArgs {
-    /// What to format.
+    /// What to format; `-` is standard input.
     #[command(flatten)]
     pub paths: PathArgs,
     /// Change nothing: print the files that would change, and exit with 1 if there are any

@@ -44,3 +44,19 @@ fn fmt_changes_nothing_if_a_file_does_not_load() {
     assert_eq!(stage.read("scenarios/t/a.yaml"), UNORDERED);
     Stage::new().upfault(&["fmt"]).code(2).err_has(&["no scenario files", "help: "]);
 }
+
+#[test]
+fn fmt_formats_standard_input_to_standard_output() {
+    let stage = Stage::new();
+    stage.write("unordered.yaml", UNORDERED);
+    stage.write("invalid.yaml", "titel: x\n");
+    let piped = |line: &str| stage.ended(stage.shell(line));
+    let formatted = piped("upfault fmt - < unordered.yaml").code(0);
+    assert!(formatted.out.starts_with("# The name of it.\ntitle: A rate limit\n"), "{}", formatted.out);
+    assert_eq!(piped("upfault fmt - < unordered.yaml | upfault fmt -").code(0).out, formatted.out);
+    piped("upfault fmt --check - < unordered.yaml").code(1);
+    piped("upfault fmt - < unordered.yaml | upfault fmt --check -").code(0);
+    let refused =
+        piped("upfault fmt - < invalid.yaml").code(2).err_has(&["unknown key `titel`", "standard input:1:1"]);
+    assert_eq!(refused.out, "", "an editor must not replace the text");
+}
