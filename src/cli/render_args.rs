@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 use clap::Args as ClapArgs;
 
 use super::{listen::listen_address, run_args::SelectArgs};
+use crate::wire::loopback::is_loopback;
 
 /// Options of `upfault proxy render`.
 #[derive(Debug, ClapArgs)]
@@ -70,9 +71,7 @@ impl FromStr for HostAndPort {
 impl HostAndPort {
     /// Whether it can be reached only from the same machine.
     pub(crate) fn is_loopback(&self) -> bool {
-        let host = self.0.rsplit_once(':').map_or("", |(host, _)| host);
-        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+        self.0.rsplit_once(':').is_some_and(|(host, _)| is_loopback(host))
     }
 }
 

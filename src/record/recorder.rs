@@ -8,7 +8,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt, Full, Limited, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use reqwest::Client;
+use reqwest::{Client, Url};
 use tokio::{
     net::TcpListener,
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
@@ -23,7 +23,11 @@ use super::{
     secrets::secrets,
     upstream_error::{end_without_reply, root},
 };
-use crate::{provider::MAX_REQUEST_BYTES, scenario::Provider, wire::hop::HOP_BY_HOP};
+use crate::{
+    provider::MAX_REQUEST_BYTES,
+    scenario::Provider,
+    wire::{hop::HOP_BY_HOP, loopback::is_loopback},
+};
 
 /// How long the recorder waits for a connection to the upstream.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -126,8 +130,7 @@ fn client(origin: &str) -> reqwest::Result<Client> {
         .retry(reqwest::retry::never())
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT);
-    let host = origin.split_once("://").map_or(origin, |(_, rest)| rest);
-    let is_local = ["127.0.0.1", "localhost", "[::1]"].iter().any(|local| host.starts_with(local));
+    let is_local = Url::parse(origin).is_ok_and(|url| url.host_str().is_some_and(is_loopback));
     // A proxy of the network is for hosts outside of this machine.
     if is_local { builder.no_proxy().build() } else { builder.build() }
 }
