@@ -11,7 +11,7 @@ static CONTROL: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// The text in `bytes`: UTF-8, or UTF-16 with a byte order mark, as PowerShell saves it. Removes byte order marks and the
-/// control sequences of a terminal. Invalid bytes become U+FFFD.
+/// control sequences and characters of a terminal. Invalid bytes become U+FFFD.
 pub(crate) fn plain_text(bytes: &[u8]) -> String {
     let units = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
         let units = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
@@ -22,7 +22,8 @@ pub(crate) fn plain_text(bytes: &[u8]) -> String {
         [0xfe, 0xff, rest @ ..] => units(rest, u16::from_be_bytes),
         _ => String::from_utf8_lossy(bytes).into_owned(),
     };
-    CONTROL.replace_all(text.trim_start_matches('\u{feff}'), "").into_owned()
+    let text = CONTROL.replace_all(text.trim_start_matches('\u{feff}'), "");
+    text.replace(|c: char| c.is_control() && !matches!(c, '\r' | '\n' | '\t'), "")
 }
 
 #[cfg(test)]
@@ -38,6 +39,7 @@ mod tests {
         assert_eq!(plain_text(&[&[0xff, 0xfe], &little[..]].concat()), text);
         assert_eq!(plain_text(&[&[0xfe, 0xff], &big[..]].concat()), text);
         assert_eq!(plain_text("\u{feff}a \u{1b}[92mb\u{1b}[0m".as_bytes()), "a b");
+        assert_eq!(plain_text(b"retry-after: \x017\x07\r\n\t"), "retry-after: 7\r\n\t");
         assert_eq!(plain_text(b"a\xff"), "a\u{fffd}");
     }
 }
