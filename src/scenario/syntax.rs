@@ -43,6 +43,12 @@ pub(super) fn describe(error: &Error, source: &str) -> (Range<usize>, Descriptio
             Some("split it into several scenarios".to_owned()),
         ),
         Error::AliasError { error, .. } => return describe(error, source),
+        Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. } => (
+            "the aliases make this file too large".to_owned(),
+            Some("write the values out, without `&` and `*`".to_owned()),
+        ),
         Error::RecursiveReferencesRequireWeakTypes { .. } => (
             "an anchor contains itself".to_owned(),
             Some("write the value out, without `&` and `*`".to_owned()),
@@ -95,6 +101,8 @@ fn of_lines(range: Range<usize>, text: String, source: &str) -> (Range<usize>, D
     }
     let help = if text.contains("indent") || text.contains("block") || text.contains("expected key") {
         Some("indent the keys of one object by the same number of spaces")
+    } else if text.contains("recursion") {
+        Some("the lists and objects are too deeply nested for a scenario")
     } else {
         None
     };
