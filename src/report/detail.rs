@@ -10,7 +10,7 @@ use serde::Deserialize;
 #[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum FailureOutput {
-    /// The first few of each kind; the others are named.
+    /// The first of each kind; the others are named.
     #[default]
     First,
     /// Every one.

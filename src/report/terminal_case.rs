@@ -64,37 +64,13 @@ pub(super) fn show(
     for line in case.known.iter().filter_map(KnownClaim::describe) {
         painter.field(2, "known: ", &safe(&line))?;
     }
-    let mut shown: Vec<&str> = Vec::new();
-    let is_shared = |finding: &&Finding| {
-        finding.level != Level::Required && shared.iter().any(|property| property.rule == finding.rule)
-    };
-    let (only_named, in_full): (Vec<_>, Vec<_>) = case.findings.iter().partition(is_shared);
-    for finding in in_full {
-        let change = case.change.as_ref();
-        let new = change.is_some_and(|change| change.is_new(&finding.rule));
-        let mark = if new { ", new" } else { "" };
-        let by = match finding.policy.as_slice() {
-            [] => String::new(),
-            answers => format!(" by {}", PolicyAnswer::list(answers)),
-        };
-        painter.gap()?;
-        if let Some(rule) = case.repeated(finding) {
-            let line = format!(" ({}{mark}): expected {}; see {rule}", finding.level, finding.expected);
-            painter.field(2, &finding.rule, &safe(&line))?;
-            continue;
-        }
-        painter.field(2, &finding.rule, &safe(&format!(" ({}{by}{mark})", finding.level)))?;
-        painter.field(4, "expected: ", &safe(&finding.expected))?;
-        painter.field(4, "observed: ", &safe(&finding.observed))?;
-        // Findings of a case often share their evidence: each line is printed once.
-        for line in finding.evidence.iter().filter(|line| !shown.contains(&line.as_str())) {
-            painter.field(4, "- ", &safe(&cut(line, BODY)))?;
-        }
-        shown.extend(finding.evidence.iter().map(String::as_str));
-    }
-    for finding in only_named {
-        painter.gap()?;
-        painter.field(2, &finding.rule, &format!(" ({}), as in nearly every case", finding.level))?;
+    // What a proxy may do otherwise comes after the evidence, so that the reason for the verdict and the evidence are next to
+    // each other.
+    let decides = |finding: &&Finding| finding.level == Level::Required || is_new(case, finding);
+    let (decisive, advice): (Vec<_>, Vec<_>) = case.findings.iter().partition(decides);
+    let mut evidence = Evidence::default();
+    for finding in decisive {
+        evidence.show(painter, case, finding)?;
     }
     if let Some(change) = case.change.as_ref().filter(|change| !change.is_empty()) {
         painter.gap()?;
@@ -112,9 +88,68 @@ pub(super) fn show(
             painter.text(2, diff_style(line), &safe(line))?;
         }
     }
-    let Some(observation) = &case.observation else {
-        return Ok(());
-    };
+    wire(painter, case, rerun)?;
+    let is_shared = |finding: &&Finding| shared.iter().any(|property| property.rule == finding.rule);
+    let (only_named, in_full): (Vec<_>, Vec<_>) = advice.into_iter().partition(is_shared);
+    for finding in in_full {
+        evidence.show(painter, case, finding)?;
+    }
+    for finding in only_named {
+        painter.gap()?;
+        painter.field(2, &finding.rule, &format!(" ({}), as in nearly every case", finding.level))?;
+    }
+    let has_exchanges =
+        case.observation.as_ref().is_some_and(|observation| !observation.exchanges.is_empty());
+    if let Some(words) = rerun.and_then(|rerun| rerun.by_hand(case)).filter(|_| has_exchanges) {
+        painter.gap()?;
+        painter.command(2, "requests by hand: ", &words)?;
+    }
+    Ok(())
+}
+
+/// Whether the accepted snapshot does not contain this finding.
+fn is_new(case: &CaseReport, finding: &Finding) -> bool {
+    case.change.as_ref().is_some_and(|change| change.is_new(&finding.rule))
+}
+
+/// The lines of evidence that are already shown. Findings of a case often share their evidence: each line is printed once.
+#[derive(Default)]
+struct Evidence<'c> {
+    shown: Vec<&'c str>,
+}
+
+impl<'c> Evidence<'c> {
+    /// Prints a finding with what was expected and observed.
+    fn show(
+        &mut self,
+        painter: &mut Painter<'_>,
+        case: &'c CaseReport,
+        finding: &'c Finding,
+    ) -> io::Result<()> {
+        let mark = if is_new(case, finding) { ", new" } else { "" };
+        painter.gap()?;
+        if let Some(rule) = case.repeated(finding) {
+            let line = format!(" ({}{mark}): expected {}; see {rule}", finding.level, finding.expected);
+            return painter.field(2, &finding.rule, &safe(&line));
+        }
+        let by = match finding.policy.as_slice() {
+            [] => String::new(),
+            answers => format!(" by {}", PolicyAnswer::list(answers)),
+        };
+        painter.field(2, &finding.rule, &safe(&format!(" ({}{by}{mark})", finding.level)))?;
+        painter.field(4, "expected: ", &safe(&finding.expected))?;
+        painter.field(4, "observed: ", &safe(&finding.observed))?;
+        for line in finding.evidence.iter().filter(|line| !self.shown.contains(&line.as_str())) {
+            painter.field(4, "- ", &safe(&cut(line, BODY)))?;
+        }
+        self.shown.extend(finding.evidence.iter().map(String::as_str));
+        Ok(())
+    }
+}
+
+/// Prints both sides of the wire.
+fn wire(painter: &mut Painter<'_>, case: &CaseReport, rerun: Option<&Rerun>) -> io::Result<()> {
+    let Some(observation) = &case.observation else { return Ok(()) };
     let about_recovery = case.findings.iter().any(|finding| finding.rule.starts_with("recovery."));
     for exchange in &observation.exchanges {
         let unwell = exchange.answer().is_none_or(|answer| answer.status >= 400);
@@ -123,7 +158,7 @@ pub(super) fn show(
         }
         painter.gap()?;
         if observation.exchanges.len() > 1 {
-            painter.text(2, Style::new().underline(), &named(exchange))?;
+            painter.text(2, Style::new().underline(), &heading(exchange))?;
         }
         caller(painter, exchange)?;
         if let Some(view) = case.sdk_view.iter().find(|view| view.step == exchange.step) {
@@ -150,13 +185,15 @@ pub(super) fn show(
             painter.command(2, "", &curl_words(exchange, &observation.arrangement.proxy_secrets))?;
         }
     }
-    if let Some(words) =
-        rerun.and_then(|rerun| rerun.by_hand(case)).filter(|_| !observation.exchanges.is_empty())
-    {
-        painter.gap()?;
-        painter.command(2, "requests by hand: ", &words)?;
-    }
     Ok(())
+}
+
+/// What is printed above the two sides of a request if there are several.
+fn heading(exchange: &Exchange) -> String {
+    match exchange.step {
+        StepName::Step(_) => named(exchange),
+        StepName::Recovery => format!("{}: the next request, to a healthy provider", named(exchange)),
+    }
 }
 
 /// The step, its target, and whether it ran concurrently.
@@ -188,11 +225,11 @@ pub(super) fn caller(painter: &mut Painter<'_>, exchange: &Exchange) -> io::Resu
 
 /// Prints what an upstream saw and sent.
 pub(super) fn upstream(painter: &mut Painter<'_>, attempt: &Attempt) -> io::Result<()> {
-    let name = format!("{}#{}", attempt.deployment, attempt.n);
+    let first = if attempt.n == 1 { ", the first request to it" } else { "" };
     let saw = if attempt.was_asked() {
-        format!("{name} {} {}", attempt.method, attempt.path)
+        format!("{}{first}: {} {}", attempt.name(), attempt.method, attempt.path)
     } else {
-        format!("{name} a connection without a request")
+        format!("{}: a connection without a request", attempt.name())
     };
     field(painter, "upstream saw", &saw)?;
     more(painter, &attempt.body)?;
@@ -233,8 +270,11 @@ pub(super) fn end_words(end: AttemptEnd) -> &'static str {
 
 fn headers(painter: &mut Painter<'_>, headers: &[(String, String)]) -> io::Result<()> {
     let mut shown: Vec<&(String, String)> = headers.iter().filter(|(name, _)| is_meaningful(name)).collect();
-    // There are many rate-limit headers: they come last.
-    shown.sort_by_key(|(name, _)| (name.contains("ratelimit"), name.starts_with("llm_provider")));
+    // Clients act on some headers. There are many rate-limit headers: they come last.
+    let acted_on = |name: &str| name == "content-type" || name.contains("retry");
+    shown.sort_by_key(|(name, _)| {
+        (!acted_on(name), name.contains("ratelimit"), name.starts_with("llm_provider"))
+    });
     for (name, value) in shown.iter().take(HEADERS) {
         more(painter, &format!("{name}: {value}"))?;
     }

@@ -1,6 +1,9 @@
 //! Many cases in few lines: by rule, by reason, by kind.
 
-use std::{collections::BTreeMap, io};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
 
 use anstyle::Style;
 
@@ -203,17 +206,14 @@ pub(super) fn by_reason(
     Ok(())
 }
 
-/// Splits cases into those that are shown in full and the rest. Of each kind the first two are shown, at most `most`
+/// Splits cases into those that are shown in full and the rest. The first of each kind is shown, at most `most`
 /// cases in total; broken rules come before mere differences from the snapshot.
 pub(super) fn select(mut cases: Vec<&CaseReport>, most: usize) -> (Vec<&CaseReport>, Vec<&CaseReport>) {
-    const ALIKE: usize = 2;
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
     cases.sort_by_key(|case| weight(case));
     let (mut shown, mut rest) = (Vec::new(), Vec::new());
     for case in cases {
-        let alike = seen.entry(kind(case)).or_default();
-        *alike += 1;
-        if *alike <= ALIKE && shown.len() < most { shown.push(case) } else { rest.push(case) }
+        if seen.insert(kind(case)) && shown.len() < most { shown.push(case) } else { rest.push(case) }
     }
     (shown, rest)
 }
@@ -244,10 +244,13 @@ pub(super) fn in_kinds(painter: &mut Painter<'_>, cases: &[&CaseReport]) -> io::
     Ok(())
 }
 
-/// What cases of one kind share: the verdict, and the rules that are newly broken or no longer broken. If there are
-/// none, the changed lines of the snapshot.
+/// What cases of one kind share: the verdict, its reason if upfault could not decide, and the rules that are newly broken or
+/// no longer broken. If there are none, the changed lines of the snapshot.
 fn kind(case: &CaseReport) -> String {
     let mut lines = vec![case.verdict.to_string()];
+    if matches!(case.verdict, Verdict::Broken | Verdict::Inconclusive) {
+        lines.extend(case.reason.clone());
+    }
     lines.extend(case.known.iter().filter(|claim| claim.is_wrong()).filter_map(KnownClaim::describe));
     let Some(change) = case.change.as_ref().filter(|change| !change.is_empty()) else {
         let mut rules: Vec<&str> = required(case).map(|finding| finding.rule.as_str()).collect();

@@ -95,7 +95,7 @@ fn a_failure_shows_both_sides_of_the_wire() {
                      Group=upfault-k3x9w2m4p7q1-primary, took
                      0.012s","type":"throttling_error","param":null,"code":"429"}}
       an SDK sees    openai-python, openai-node  RateLimitError, retried twice
-      upstream saw   primary#1 POST /v1/chat/completions
+      upstream saw   primary#1, the first request to it: POST /v1/chat/completions
                      {"model":"gpt-4o-mini"}
       upstream sent  429, 136 bytes, finished
                      content-type: application/json
@@ -224,11 +224,10 @@ fn broken_inconclusive_and_skipped_cases_show_their_reasons() {
       again: upfault run --filter case:b/unclear --proxy litellm@1.102.4
       reason: control requests took 900ms: the proxy is out of CPU
 
-    INCONCLUSIVE b/unclear[stream]
-      A 429 keeps its status, its detail and its Retry-After
-      SDKs wait as long as Retry-After says.
-      again: upfault run --filter 'case:b/unclear[stream]' --proxy litellm@1.102.4
-      reason: control requests took 900ms: the proxy is out of CPU
+    1 more case (-v shows each in full), by kind:
+    INCONCLUSIVE 1 case
+        control requests took 900ms: the proxy is out of CPU
+        b/unclear[stream]
 
     INCONCLUSIVE 2 cases: upfault could not decide; the reasons are:
       control requests took 900ms: the proxy is out of CPU: 2 cases
