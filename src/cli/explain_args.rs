@@ -2,7 +2,7 @@
 
 use clap::Args as ClapArgs;
 
-use super::report_to::ReportTo;
+use super::{report_to::ReportTo, run_args::OutputArgs};
 use crate::scenario::Api;
 
 /// Options of `upfault explain`.
@@ -24,4 +24,7 @@ pub(crate) struct ExplainArgs {
     /// For a report: write the new judgement, as `upfault run --report` does
     #[arg(long, value_name = "FORMAT[=PATH]")]
     pub report: Vec<ReportTo>,
+    /// How to print a report.
+    #[command(flatten, next_help_heading = "Options for a report")]
+    pub output: OutputArgs,
 }

@@ -6,13 +6,13 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
     context::CliContext, explain_args::ExplainArgs, failure::Failure, policy, print, report_to::ReportTo,
+    settings::Settings,
 };
 use crate::{
     judge::Policy,
     report::{
-        ALLOWED_INCONCLUSIVE, EXIT_OK, FailureOutput, Fanout, FileReporter, Rejudgement, Report,
-        ReportTarget, Reporter, Rerun, TerminalReporter, TerminalSettings, Tolerance, Verbosity, exit_code,
-        judge_again, plural,
+        ALLOWED_INCONCLUSIVE, EXIT_OK, Fanout, FileReporter, Rejudgement, Report, ReportTarget, Reporter,
+        Rerun, TerminalReporter, TerminalSettings, Tolerance, exit_code, judge_again, plural,
     },
 };
 
@@ -35,11 +35,8 @@ pub(super) fn explain_run(context: &CliContext, args: &ExplainArgs) -> Result<u8
     };
     let again = judge_again(&report, &policy);
     let settings = TerminalSettings {
-        color: context.color_out,
-        width: context.width,
-        verbosity: Verbosity::Normal,
-        failures: FailureOutput::First,
         strict: report.strict,
+        ..args.output.settings(context, &Settings::read(context)?)
     };
     // Commands that run a case again use this policy.
     let policy_word =

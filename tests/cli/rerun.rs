@@ -87,7 +87,7 @@ fn the_command_runs_one_case_and_not_its_whole_scenario() {
         ]
     );
     // A stored run has the same commands. With another policy they contain that policy.
-    let explained = stage.upfault(&["explain", "report.json"]).code(1);
+    let explained = stage.upfault(&["explain", "report.json", "-v"]).code(1);
     assert_eq!(commands(&explained), lines);
     let strict = stage.upfault(&["explain", "report.json", "--policy", "strict"]).code(1);
     let report = Report { policy: "strict".to_owned(), ..report };
