@@ -146,30 +146,34 @@ pub(super) fn fault(
 pub(super) fn broken(call: &DraftCall<'_>, fault: Fault, place: Point, wishes: &DraftWishes) -> Repeated {
     let has_place = fault.at().is_some();
     let needs_stream = fault.needs(FaultNeed::Events) || (has_place && place.is_of_stream());
-    let (lasting, gives_up) = match &fault {
-        Fault::Delay { lasting, .. } => (Some(*lasting), false),
-        Fault::Stall { lasting, .. } => (*lasting, true),
-        Fault::Hang { .. } => (None, true),
-        _ => (None, false),
-    };
+    let silence = fault.pause();
+    // By these words people mean a silence that is too long. A delay is an answer that is slow.
+    let is_too_long = matches!(fault, Fault::Stall { .. } | Fault::Hang { .. });
     let mut assumed = Vec::new();
-    let timeout = match (wishes.timeout, lasting) {
+    let timeout = match (wishes.timeout, silence) {
         (Some(timeout), _) => Some(timeout),
-        (None, Some(lasting)) if gives_up => {
-            assumed.push(format!("the timeout of the proxy is shorter than {}", shown_time(lasting)));
-            Some(lasting / 4 * 3)
+        (None, Some(silence)) if is_too_long => {
+            assumed.push(format!("the timeout of the proxy is shorter than {}", shown_time(silence)));
+            Some(timeout_below(silence))
         }
-        (None, Some(lasting)) => {
-            assumed.push(format!("the timeout of the proxy is longer than {}", shown_time(lasting)));
-            Some(lasting.saturating_mul(2))
+        (None, Some(silence)) => {
+            assumed.push(format!("the timeout of the proxy is longer than {}", shown_time(silence)));
+            Some(silence.saturating_mul(2))
         }
-        (None, None) if gives_up => Some(Duration::from_secs(3)),
+        (None, None) if is_too_long => Some(Duration::from_secs(3)),
         (None, None) => None,
+    };
+    let gives_up = match (timeout, silence) {
+        (Some(timeout), Some(silence)) => timeout < silence,
+        _ => is_too_long,
     };
     let name = fault_text(&fault);
     let name = name.split(": {").next().unwrap_or(&name).trim_end_matches('}').to_owned();
-    let title =
-        titles::of_fault(call.name(), &fault, if has_place { place } else { Point::BeforeHeaders }, timeout);
+    let title_place = if has_place { place } else { Point::BeforeHeaders };
+    let title = match gives_up {
+        true => titles::of_silence(call.name(), title_place),
+        false => titles::of_fault(call.name(), &fault, title_place),
+    };
     let reply = if has_place { reply_with(place) } else { SuccessReply::Ok };
     Repeated {
         turn: turn(TurnReply::Reply(reply), vec![fault]),
@@ -183,6 +187,12 @@ pub(super) fn broken(call: &DraftCall<'_>, fault: Fault, place: Point, wishes: &
         },
         timeout,
     }
+}
+
+/// A timeout of the proxy that is so far below a silence that a proxy which ignores it can be distinguished.
+fn timeout_below(silence: Duration) -> Duration {
+    let timeout = silence / 3;
+    if timeout < Duration::from_secs(1) { timeout } else { Duration::from_secs(timeout.as_secs()) }
 }
 
 pub(super) fn turn(answer: TurnReply, faults: Vec<Fault>) -> Turn {

@@ -19,6 +19,10 @@ const USUAL_WAIT: Duration = Duration::from_secs(3);
 /// The divisors to choose from; the largest is the largest that a scenario can have.
 const SPEEDUPS: [u32; 9] = [2, 3, 4, 8, 12, 16, 32, 50, 100];
 
+/// By how much a wait must exceed the timeout so that a proxy that ignores it breaks `timeout.honoured`, which allows one
+/// second.
+const CLEAR: Duration = Duration::from_millis(1200);
+
 /// The length up to which a turn is written on one line, and up to which assumptions share one.
 const SHORT: usize = 90;
 
@@ -54,18 +58,18 @@ pub(crate) struct ScenarioDraft {
 impl ScenarioDraft {
     /// Chooses a [speedup](Self::speedup) if one of the times is so long that every run would wait for it.
     pub(super) fn choose_speedup(&mut self) {
-        let waits = || {
-            self.turn.faults.iter().filter_map(|fault| match fault {
-                Fault::Delay { lasting, .. } | Fault::Stall { lasting: Some(lasting), .. } => Some(*lasting),
-                _ => None,
-            })
-        };
+        let waits = || self.turn.faults.iter().filter_map(Fault::pause);
         let is_silent =
             self.turn.faults.iter().any(|fault| matches!(fault, Fault::Hang { .. } | Fault::Stall { .. }));
         let longest = waits().chain(self.timeout.filter(|_| is_silent)).max().unwrap_or_default();
         if longest > LONGEST_WAIT {
+            let differs =
+                |wait: Duration, by: u32| match self.timeout.map(|timeout| wait.saturating_sub(timeout)) {
+                    None | Some(Duration::ZERO) => true,
+                    Some(longer) => longer / by >= CLEAR,
+                };
             let fits = |by: &&u32| {
-                waits().all(|wait| wait / **by >= SHORTEST_WAIT)
+                waits().all(|wait| wait / **by >= SHORTEST_WAIT && differs(wait, **by))
                     && self.timeout.is_none_or(|timeout| timeout / **by >= SHORTEST_TIMEOUT)
             };
             let short = |by: &&u32| longest / **by <= USUAL_WAIT;

@@ -1,14 +1,12 @@
 //! The title and the reason of a scenario that was made from an incident.
 
-use std::time::Duration;
-
 use super::place::SpokenPoint;
 use crate::scenario::{Fault, FaultStage, Point};
 
 /// The title, which says what must hold, and the reason.
 pub(super) type TitleAndReason = (String, &'static str);
 
-const CUT: &str = "A program that takes half an answer for a whole one acts on it.";
+const CUT: &str = "A program that treats an incomplete answer as complete acts on it.";
 
 /// For an error response. `name` is the provider's display name.
 pub(super) fn of_error(name: &str, status: u16, words: &str) -> TitleAndReason {
@@ -25,7 +23,7 @@ pub(super) fn of_error(name: &str, status: u16, words: &str) -> TitleAndReason {
         ),
         200..300 => (
             format!("{owner} {status}{words} does not look like a success"),
-            "A program that takes a failure for an answer acts on it.",
+            "A program that treats a failure as an answer acts on it.",
         ),
         _ => (
             format!("{owner} {status}{words} reaches the caller with its status and its words"),
@@ -40,23 +38,21 @@ pub(super) fn of_error_event(name: &str, error: &str, place: Point) -> TitleAndR
     (format!("{} error event ({error}) {place} reaches the caller as an error", possessive(name)), CUT)
 }
 
-/// For a fault.
-pub(super) fn of_fault(name: &str, fault: &Fault, place: Point, timeout: Option<Duration>) -> TitleAndReason {
+/// For a silence that is longer than the proxy's timeout.
+pub(super) fn of_silence(name: &str, place: Point) -> TitleAndReason {
+    (
+        format!("The caller gets an error in its API's form when {name} is silent {}", SpokenPoint(place)),
+        "The caller's own deadline depends on it, and SDKs cannot read anything else.",
+    )
+}
+
+/// For a fault that the proxy does not have to wait for longer than its timeout.
+pub(super) fn of_fault(name: &str, fault: &Fault, place: Point) -> TitleAndReason {
     let what = fault.to_string();
     match fault {
-        Fault::Delay { .. } | Fault::Latency(_) | Fault::Drip { .. } => (
+        Fault::Delay { .. } | Fault::Stall { .. } | Fault::Latency(_) | Fault::Drip { .. } => (
             format!("A slow answer of {name} reaches the caller whole ({what})"),
             "A model that thinks for a long time is not a failure.",
-        ),
-        Fault::Hang { .. } | Fault::Stall { .. } => (
-            format!(
-                "The caller gets an error in its API's form when {name} is silent {}",
-                SpokenPoint(place)
-            ),
-            match timeout {
-                Some(_) => "The caller's own deadline depends on it, and SDKs cannot read anything else.",
-                None => "The caller's own deadline depends on it.",
-            },
         ),
         Fault::Reset { .. } | Fault::Close { .. } | Fault::Truncate { .. } | Fault::DropTerminator => (
             format!(

@@ -11,7 +11,7 @@ use crate::{
         session::CallerSession,
     },
     observation::{ReceivedFrame, ResponseEnd},
-    scenario::Level,
+    scenario::{Fault, Level},
 };
 
 /// The time that a proxy may take in addition to the timeout, for each attempt, in milliseconds.
@@ -54,12 +54,38 @@ fn in_session_only(facts: &Facts<'_>) -> bool {
     facts.response.session().is_some() && !facts.failures().any(|(_, result)| handshake(result))
 }
 
+/// The longest silence of the upstream in a success that the caller got, in milliseconds, if it was longer than the timeout
+/// allows: then the proxy waited for it.
+fn waited_ms(facts: &Facts<'_>, timeout_ms: f64) -> Option<f64> {
+    let (attempt, _) = facts.success().filter(|_| facts.response.looks_successful())?;
+    if facts.response.session().is_some() {
+        return None;
+    }
+    let pauses = attempt.turn.iter().flat_map(|turn| &turn.faults).filter_map(Fault::pause);
+    let longest_ms = pauses.max()?.as_secs_f64() * 1000.0;
+    (longest_ms > timeout_ms + GRACE_MS).then_some(longest_ms)
+}
+
 fn honoured(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let settings = &facts.arrangement.proxy;
+    let timeout_ms = settings.timeout.as_secs_f64() * 1000.0;
+    if let Some(silence_ms) = waited_ms(facts, timeout_ms) {
+        return RuleOutcome::broken(
+            format!(
+                "an end after {:.1} s of silence (the timeout, plus one second)",
+                (timeout_ms + GRACE_MS) / 1000.0
+            ),
+            format!(
+                "the proxy waited {:.1} s; the caller got {}",
+                silence_ms / 1000.0,
+                facts.response.describe()
+            ),
+            Vec::new(),
+        );
+    }
     if !silent(facts) || in_session_only(facts) {
         return None;
     }
-    let settings = &facts.arrangement.proxy;
-    let timeout_ms = settings.timeout.as_secs_f64() * 1000.0;
     // The timeout of a stream counts from its last chunk: the time before it was not the proxy's delay. A message
     // that the proxy itself adds when it gives up does not count as a chunk.
     let is_chunk = |frame: &ReceivedFrame| {

@@ -1,9 +1,12 @@
 //! Timeouts, retries, fallbacks, cooldowns and recovery.
 
+use std::time::Duration;
+
 use super::{every_rule::RuleExample, seen::*};
 use crate::{
     judge::{self, Policy},
     observation::{AttemptEnd, ResponseEnd},
+    scenario::{Fault, Point},
 };
 
 pub(super) fn examples() -> Vec<RuleExample> {
@@ -207,6 +210,17 @@ fn an_error_event_ends_the_timeout_of_a_silent_stream_only_if_it_is_early_enough
         breaks(&silent().wait(9000.0).received(events(&[STOP, DONE])), rule),
         "a forged end does not either"
     );
+}
+
+#[test]
+fn a_silence_longer_than_the_timeout_is_not_waited_out_even_if_the_upstream_goes_on() {
+    let after = |ms| {
+        let pause = Fault::Stall { at: Point::BeforeHeaders, lasting: Some(Duration::from_millis(ms)) };
+        plain().tried(say(200, OK)).with_fault(pause).wait(3000.0).received(say(200, OK))
+    };
+    let rule = "timeout.honoured";
+    assert!(breaks(&after(3100), rule), "the timeout is 2 s");
+    assert!(!breaks(&after(2900), rule), "one second more is allowed");
 }
 
 #[test]

@@ -143,11 +143,19 @@ impl Fault {
     /// the response; for `drip` it is not.
     pub fn wait(&self, events: u32) -> Duration {
         match self {
-            Self::Delay { lasting, .. } | Self::Stall { lasting: Some(lasting), .. } => *lasting,
             Self::Connection(ConnectionFault::SlowAccept(time)) => *time,
             Self::Latency(latency) => latency.longest(events),
             Self::Split { .. } | Self::SplitCharacters => SPLIT,
-            _ => Duration::ZERO,
+            _ => self.pause().unwrap_or_default(),
+        }
+    }
+
+    /// How long the provider sends nothing before it goes on; `None` if it is not silent, or does not go on.
+    pub fn pause(&self) -> Option<Duration> {
+        match self {
+            Self::Delay { lasting, .. } => Some(*lasting),
+            Self::Stall { lasting, .. } => *lasting,
+            _ => None,
         }
     }
 }
