@@ -1,15 +1,17 @@
 //! The types of an error catalogue: one row per error, so that a provider's catalogue is data.
 
+use http::{HeaderName, HeaderValue};
 use indexmap::IndexMap;
 use jiff::civil::Date;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value};
 
 /// One error as one provider sends it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ErrorRow {
-    /// The provider's status code.
+    /// The provider's status code, from 200 to 599.
+    #[serde(deserialize_with = "final_status")]
     pub status: u16,
     /// The form of the body. Default: the profile's form.
     pub form: Option<ErrorBodyForm>,
@@ -36,7 +38,7 @@ pub struct ErrorRow {
     #[serde(default)]
     pub body_extra: Map<String, Value>,
     /// Headers in addition to the profile's; `{{canary.…}}` and the wait are filled in.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "header_fields")]
     pub headers: IndexMap<String, String>,
     /// The limit that is used up.
     #[serde(default)]
@@ -48,6 +50,43 @@ pub struct ErrorRow {
     pub source: String,
     /// The day on which the source was last read. Default: that of the profile.
     pub checked: Option<Date>,
+}
+
+fn final_status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    let status = u16::deserialize(deserializer)?;
+    match status {
+        200..600 => Ok(status),
+        _ => Err(D::Error::custom(format!("{status} is not the status of a response: write 200 to 599"))),
+    }
+}
+
+/// Headers that can be sent as they are.
+pub(super) fn header_fields<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<IndexMap<String, String>, D::Error> {
+    let headers = IndexMap::<String, String>::deserialize(deserializer)?;
+    for (name, value) in &headers {
+        if HeaderName::from_bytes(name.as_bytes()).is_err() {
+            return Err(D::Error::custom(format!("`{}` is not a valid header name", name.escape_debug())));
+        }
+        if HeaderValue::from_str(value).is_err() {
+            return Err(D::Error::custom(format!("the value of `{name}` cannot be sent in a header")));
+        }
+    }
+    Ok(headers)
+}
+
+/// Host names, in which `*` matches any text.
+pub(super) fn host_patterns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let hosts = Vec::<String>::deserialize(deserializer)?;
+    let is_pattern =
+        |host: &String| !host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || "-._*".contains(c));
+    match hosts.iter().find(|host| !is_pattern(host)) {
+        Some(host) => {
+            Err(D::Error::custom(format!("`{host}` is not a host name, such as `api.example.com`")))
+        }
+        None => Ok(hosts),
+    }
 }
 
 fn standard_wait() -> u32 {

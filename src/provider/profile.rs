@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Map, Value};
 
 use super::{
-    catalogue::{ErrorBodyForm, ErrorRow, LimitStyle},
+    catalogue::{ErrorBodyForm, ErrorRow, LimitStyle, header_fields, host_patterns},
     received::ReceivedCall,
 };
 use crate::scenario::{Api, ErrorName, Provider};
@@ -33,7 +33,7 @@ pub struct Profile {
     /// one.
     pub checked: Option<Date>,
     /// The host names of its API, as patterns in which `*` matches any text. Empty for servers that users run themselves.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "host_patterns")]
     pub hosts: Vec<String>,
     /// The path at the end of a base URL for the provider's own SDK: `/v1` for openai.
     #[serde(default)]
@@ -47,7 +47,7 @@ pub struct Profile {
     #[serde(default)]
     pub required_headers: IndexMap<String, ErrorRow>,
     /// Headers of every response of the provider itself; placeholders such as `{{canary.request_id}}` are filled in.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "header_fields")]
     pub headers: IndexMap<String, String>,
     /// The error for a revoked key.
     #[serde(default = "invalid")]

@@ -118,6 +118,7 @@ impl Library {
 /// assert!(error.to_string().contains("did you mean `limits/rate-limit`?"));
 /// ```
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum LoadError {
     /// All files that are not valid scenarios.
     #[error(transparent)]
@@ -264,7 +265,7 @@ fn bundled_text(id: &str) -> Option<&'static str> {
 
 /// Whether `root/scenarios` contains scenarios.
 pub(crate) fn has_scenarios(root: &Path) -> bool {
-    let walk = ignore::WalkBuilder::new(root.join(FOLDER)).require_git(false).build();
+    let walk = ignore::WalkBuilder::new(root.join(FOLDER)).require_git(false).follow_links(true).build();
     walk.flatten()
         .any(|entry| entry.file_type().is_some_and(|kind| kind.is_file()) && is_scenario(entry.path()))
 }
@@ -290,7 +291,9 @@ fn collect_named(
         return Ok(());
     }
     let folders = names.iter().filter_map(|id| id.split_once('/').map(|(folder, _)| folder));
-    let near = nearest(&wanted, names.iter().map(String::as_str).chain(folders)).map(str::to_owned);
+    let without_folder = names.iter().map(String::as_str).find(|id| id.ends_with(&format!("/{wanted}")));
+    let near = without_folder.or_else(|| nearest(&wanted, names.iter().map(String::as_str).chain(folders)));
+    let near = near.map(str::to_owned);
     Err(LoadError::NotFound { path: path.display().to_string(), near })
 }
 
@@ -302,7 +305,11 @@ fn collect_disk(root: &Path, path: &Path, found: &mut BTreeMap<String, Found>) -
         .find(|ancestor| ancestor.file_name().is_some_and(|name| name == FOLDER))
         .or(if path.is_dir() { Some(path) } else { path.parent() })
         .unwrap_or(root);
-    let walk = ignore::WalkBuilder::new(path).require_git(false).sort_by_file_path(Path::cmp).build();
+    let walk = ignore::WalkBuilder::new(path)
+        .require_git(false)
+        .follow_links(true)
+        .sort_by_file_path(Path::cmp)
+        .build();
     for entry in walk {
         let entry = entry.map_err(|error| LoadError::Read {
             path: path.display().to_string(),

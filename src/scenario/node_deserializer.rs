@@ -119,13 +119,26 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'_> {
         self.here(visitor.visit_enum(NameAccess { variant, content }))
     }
 
+    // An object is never written as the list of its values.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, NodeError> {
+        self.here(match &self.0.value {
+            NodeValue::List(_) => Err(NodeError::invalid_type(Unexpected::Seq, &visitor)),
+            _ => self.visit(visitor),
+        })
+    }
+
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NodeError> {
         visitor.visit_unit()
     }
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct seq tuple tuple_struct
-        map struct
+        map
     }
 }
 
@@ -223,11 +236,11 @@ impl<'de> VariantAccess<'de> for NameAccess<'_> {
 
     fn struct_variant<V: Visitor<'de>>(
         self,
-        _: &'static [&'static str],
+        fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, NodeError> {
         let content = self.content()?;
-        NodeDeserializer(content).deserialize_any(visitor).map_err(|error| error.in_entry(0))
+        NodeDeserializer(content).deserialize_struct("", fields, visitor).map_err(|error| error.in_entry(0))
     }
 }
 

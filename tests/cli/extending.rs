@@ -266,6 +266,26 @@ fn what_is_wrong_with_a_file_about_a_provider_is_shown_with_its_place() {
             &["openai.yaml:3:5", "did you mean `message`?", "openai.yaml:4:13"],
         ),
         ("openai", "errors: {hang: {like: quota}}\n", &["openai.yaml:1:10", "`hang` already has a meaning"]),
+        (
+            "openai",
+            "errors: {quota: {status: 100}}\n",
+            &["openai.yaml:1:26", "100 is not the status of a response"],
+        ),
+        (
+            "openai",
+            "errors: {quota: {headers: {a b: x}}}\n",
+            &["openai.yaml:1:27", "`a b` is not a valid header name"],
+        ),
+        (
+            "openai",
+            "headers: {x-a: \"a\\r\\nx-b: 1\"}\n",
+            &["openai.yaml:1:10", "the value of `x-a` cannot be sent in a header"],
+        ),
+        (
+            "openai",
+            "hosts: [\"https://api.example.com/v1\"]\n",
+            &["openai.yaml:1:8", "`https://api.example.com/v1` is not a host name"],
+        ),
         ("openai", "status: 429\n", &["openai.yaml:1:1", "unknown key `status`", "possible values: "]),
         ("openai", "errors: {quota: 429}\n", &["openai.yaml:1:17", "expected keys with values"]),
         ("openai", "errors: [quota]\n", &["openai.yaml:1:9", "expected keys with values"]),

@@ -80,7 +80,7 @@ pub(super) fn after_end(scenario: &Scenario, _: &LintContext) -> Vec<String> {
             (Point::AfterEvents(n), Some(frames)) if n as usize > frames => {
                 Some(format!("`{fault}`, but the stream of {endpoint} has {frames} events"))
             }
-            (Point::AfterBytes(n), _) if n >= outline.bytes as u64 && outline.bytes > 0 => {
+            (Point::AfterBytes(n), _) if n > outline.bytes as u64 && outline.bytes > 0 => {
                 Some(format!("`{fault}`, but the body of {endpoint} has {} bytes", outline.bytes))
             }
             _ => None,
