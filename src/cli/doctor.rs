@@ -30,14 +30,16 @@ pub(super) fn doctor(context: &CliContext) -> Result<u8, Failure> {
     );
     let (cache, mut is_good) = cache(context)?;
     text += &cache;
-    text += &project(context)?;
+    let settings = Settings::read(context);
+    is_good &= settings.is_ok();
+    text += &project(context, settings.as_ref().ok());
     if own_files::load(context).is_err() {
         text.push_str("          BAD: its files about providers do not load; `upfault check` says why\n");
         is_good = false;
     }
     text += &skipped_here();
     text.push_str("\nproxies\n");
-    let specs = specs(context)?;
+    let specs = specs(context, settings.unwrap_or_default());
     let width = specs.iter().map(|(_, spec)| spec.chars().count()).max().unwrap_or(0);
     // Most proxies need the same programs.
     let mut missing = BTreeMap::new();
@@ -64,15 +66,15 @@ pub(super) fn doctor(context: &CliContext) -> Result<u8, Failure> {
 
 /// The proxies: what the settings name, the definitions of the project, and the bundled ones.
 /// Each has the folder to which it is relative.
-fn specs(context: &CliContext) -> Result<Vec<(PathBuf, String)>, Failure> {
-    let Settings { proxy, base, .. } = Settings::read(context)?;
+fn specs(context: &CliContext, settings: Settings) -> Vec<(PathBuf, String)> {
+    let Settings { proxy, base, .. } = settings;
     let is_definition = |spec: &String| spec != "builtin" && !spec.starts_with("builtin:") && !is_url(spec);
     let chosen = proxy.filter(is_definition).map(|spec| (base, spec));
     let bundled = Definition::bundled().into_iter().map(|bundled| bundled.name);
     let others = own_definitions(&context.root).into_iter().chain(bundled);
     let others = others.map(|spec| (context.root.clone(), spec));
     let mut seen = BTreeSet::new();
-    Ok(chosen.into_iter().chain(others).filter(|(_, spec)| seen.insert(spec.clone())).collect())
+    chosen.into_iter().chain(others).filter(|(_, spec)| seen.insert(spec.clone())).collect()
 }
 
 /// The cache and its size, and whether upfault can write to it.
@@ -95,16 +97,21 @@ fn cache(context: &CliContext) -> Result<(String, bool), Failure> {
     Ok((text, true))
 }
 
-/// The settings file and what it chooses.
-fn project(context: &CliContext) -> Result<String, Failure> {
-    let settings = Settings::read(context)?;
-    Ok(match &context.config {
-        Some(file) => {
+/// The settings file and what it chooses; `settings` is `None` if it does not load.
+fn project(context: &CliContext, settings: Option<&Settings>) -> String {
+    let Some(file) = &context.config else {
+        return "project   no upfault.toml; `upfault init` creates one\n".to_owned();
+    };
+    match settings {
+        Some(settings) => {
             let proxy = settings.proxy.as_deref().unwrap_or("builtin");
             format!("project   {} (proxy: {proxy})\n", file.display())
         }
-        None => "project   no upfault.toml; `upfault init` creates one\n".to_owned(),
-    })
+        None => format!(
+            "project   {}\n          BAD: it does not load; `upfault check` says why\n",
+            file.display()
+        ),
+    }
 }
 
 /// The bundled cases that the mock cannot play on this operating system.

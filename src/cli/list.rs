@@ -47,8 +47,8 @@ pub(super) fn list(context: &CliContext, args: &ListArgs) -> Result<u8, Failure>
     };
     let width = cases.iter().map(|case| case.id.chars().count()).max().unwrap_or(0);
     let line = |(case, skipped): (&Case, &Option<String>)| match skipped {
-        None => format!("{:width$}  {}\n", case.id, shown(&case.scenario.title)),
-        Some(reason) => format!("{:width$}  skipped: {}\n", case.id, shown(reason)),
+        None => format!("{:width$}  {}\n", case.id, case.scenario.title),
+        Some(reason) => format!("{:width$}  skipped: {}\n", case.id, reason),
     };
     let text: String = cases.iter().zip(&skipped).map(line).collect();
     print::fitted(&text, context.width)?;
@@ -114,9 +114,4 @@ fn print_files(
     };
     print::out(&text)?;
     Ok(EXIT_OK)
-}
-
-/// Replaces control characters: a title must not control the terminal.
-fn shown(title: &str) -> String {
-    title.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::failure::Failure;
-use crate::report::fit;
+use crate::report::{fit, safe};
 
 /// Writes text to standard output.
 pub(super) fn out(text: &str) -> Result<(), Failure> {
@@ -16,9 +16,11 @@ pub(super) fn out(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Writes text to standard output, with lines of at most `width` columns (0 means no limit).
+/// Writes text to standard output, with lines of at most `width` columns (0 means no limit). Titles and reasons of scenarios,
+/// which the text can contain, cannot control the terminal.
 pub(super) fn fitted(text: &str, width: usize) -> Result<(), Failure> {
-    out(&fit(text, width))
+    let lines: Vec<_> = text.split('\n').map(safe).collect();
+    out(&fit(&lines.join("\n"), width))
 }
 
 /// Writes a line to standard error and ignores failures: there is no other place to report them.

@@ -74,7 +74,7 @@ pub use matrix_run::CaseEvidence;
 pub(crate) use matrix_run::MatrixRun;
 pub(crate) use matrix_text::write_matrix;
 pub(crate) use merge::ShardHeads;
-pub(crate) use paint::{fit, wrap, wrapped_command};
+pub(crate) use paint::{fit, safe, wrap, wrapped_command};
 pub(crate) use progress::{PROGRESS_INTERVAL, ProgressReporter};
 pub(crate) use recorded_run::RecordedRun;
 pub use rejudge::{JudgementChange, Rejudgement, judge_again};

@@ -125,7 +125,7 @@ pub(super) fn diff_style(line: &str) -> Style {
 }
 
 /// Escapes characters that could change how the terminal shows others, so that a reply cannot control it.
-pub(super) fn safe(text: &str) -> String {
+pub(crate) fn safe(text: &str) -> String {
     escaped(text)
 }
 
