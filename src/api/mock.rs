@@ -98,6 +98,7 @@ pub struct ReceivedByMock {
 /// # }
 /// ```
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ArmError {
     /// The text is invalid.
     #[error(transparent)]

@@ -2,6 +2,7 @@
 
 use super::{context::CliContext, failure::Failure};
 use crate::{
+    report::plural,
     scenario::{Diagnostic, LoadErrors},
     snapshot::replace_atomically,
 };
@@ -15,15 +16,14 @@ pub(super) fn fix(context: &CliContext, errors: &LoadErrors) -> Result<Vec<Strin
     for of_file in errors.0.chunk_by(|a, b| a.file == b.file) {
         let Some(first) = of_file.first() else { continue };
         let path = context.root.join(&first.file);
-        // Only what was read may be replaced: the file may have changed meanwhile.
+        // Only what was read may be replaced: the file may have changed since.
         if std::fs::read_to_string(&path).ok().as_deref() != Some(&*first.source) {
             continue;
         }
         let (text, fixed) = fixed(of_file);
         if fixed > 0 {
-            replace_atomically(&path, &text)
-                .map_err(|error| Failure::Usage(format!("cannot write {}: {error}", first.file)))?;
-            lines.push(format!("{}: corrected in {fixed} place(s)", first.file));
+            replace_atomically(&path, &text).map_err(Failure::io(format!("cannot write {}", first.file)))?;
+            lines.push(format!("{}: corrected in {}", first.file, plural(fixed, "place")));
         }
     }
     Ok(lines)

@@ -41,7 +41,7 @@ pub(super) fn fmt(context: &CliContext, args: &FmtArgs) -> Result<u8, Failure> {
         if !args.check {
             if std::fs::read_to_string(path).ok().as_deref() != Some(&**source) {
                 return Err(Failure::Usage(format!(
-                    "{file} has changed meanwhile\nhelp: run `upfault fmt` again"
+                    "{file} has changed since it was read\nhelp: run `upfault fmt` again"
                 )));
             }
             replace_atomically(path, text).map_err(Failure::io(format!("cannot write {file}")))?;

@@ -102,6 +102,7 @@ pub(super) const THE_PROVIDERS: &str = ", as the provider";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum FactKind {
     /// The proxy's process stopped.
     Process,

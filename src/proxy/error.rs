@@ -13,6 +13,7 @@ use thiserror::Error;
 /// assert!(matches!(error, upfault::ProxyError::Unknown { .. }));
 /// ```
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum ProxyError {
     /// No bundled definition and no folder has this name.
     #[error("there is no proxy `{spec}`{detail}\nhelp: {help}")]

@@ -134,6 +134,7 @@ impl fmt::Display for ProxyReport {
 /// assert!(matches!(error, upfault::ReportError::Unreadable { .. }));
 /// ```
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReportError {
     /// The file cannot be read.
     #[error("cannot read the report {}: {source}\n  help: `upfault run --report json=PATH` writes one", path.display())]

@@ -22,6 +22,7 @@ use crate::{builtin::EmbeddedProxy, client::ClientError, proxy::ProxyError, snap
 /// # }
 /// ```
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RunError {
     /// The proxy could not be installed or started.
     #[error(transparent)]

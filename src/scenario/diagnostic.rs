@@ -19,6 +19,7 @@ use super::synonyms::meaning;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Diagnostic {
     /// The file's name in messages.
     pub file: String,
@@ -36,6 +37,7 @@ pub struct Diagnostic {
 
 /// A place in the file with a short explanation.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Label {
     /// The byte range in the file.
     pub range: Range<usize>,
@@ -45,7 +47,12 @@ pub struct Label {
 
 impl Diagnostic {
     /// Creates a diagnostic with one label and without a help line.
-    pub fn new(file: &str, source: &Arc<str>, range: Range<usize>, message: impl Into<String>) -> Self {
+    pub(crate) fn new(
+        file: &str,
+        source: &Arc<str>,
+        range: Range<usize>,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
             file: file.to_owned(),
             source: Arc::clone(source),
@@ -58,23 +65,14 @@ impl Diagnostic {
 
     /// Sets the help line.
     #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
-        self
-    }
-
-    /// Sets the text of the first label.
-    #[must_use]
-    pub fn label(mut self, text: impl Into<String>) -> Self {
-        if let Some(first) = self.labels.first_mut() {
-            first.text = text.into();
-        }
         self
     }
 
     /// Adds a label for another place.
     #[must_use]
-    pub fn also(mut self, range: Range<usize>, text: impl Into<String>) -> Self {
+    pub(crate) fn also(mut self, range: Range<usize>, text: impl Into<String>) -> Self {
         self.labels.push(Label { range, text: text.into() });
         self
     }

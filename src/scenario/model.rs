@@ -32,6 +32,7 @@ use super::{
 /// assert!(!scenario.title.is_empty() && !scenario.why.is_empty());
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Scenario {
     /// The path below the scenarios folder without its extension: `limits/rate-limit`.
     pub id: String,

@@ -30,7 +30,7 @@ fn all_errors_of_a_file_are_shown_and_the_mechanical_ones_are_corrected() {
     assert_eq!(stage.read("scenarios/a.yaml"), MISTAKEN, "only --fix changes files");
     // What a word of another vocabulary means, and the unit of the timeout, are decisions.
     let printed = stage.upfault(&["check", "--fix", "scenarios/a.yaml"]).code(2);
-    printed.out_has(&["scenarios/a.yaml: corrected in 2 place(s)"]).err_has(&[
+    printed.out_has(&["scenarios/a.yaml: corrected in 2 places"]).err_has(&[
         "did you mean `gemini`?",
         "did you mean `rate_limit`?",
         "`3` is not a duration",
