@@ -15,7 +15,8 @@ use super::{
     terminal_case::{LATE_MS, seconds, show},
     terminal_failures,
     terminal_groups::{
-        Findings, GroupHeading, by_reason, by_rule, count, eased, in_kinds, plural, properties, select,
+        Findings, GroupHeading, by_reason, by_rule, count, eased, in_kinds, plural, properties, rules_of,
+        select,
     },
     terminal_known::by_issue,
     terminal_matrix, terminal_models,
@@ -192,7 +193,9 @@ impl<'r> TerminalText<'r> {
         }
         let note = "the proxy cannot be configured for them";
         let style = verdict_style(Verdict::Skipped);
-        let group = GroupHeading { heading: "SKIPPED", style, note, listed: verbose };
+        // If nothing ran, the reasons are the result.
+        let listed = verbose || report.summary.skipped == report.summary.cases();
+        let group = GroupHeading { heading: "SKIPPED", style, note, listed };
         by_reason(&mut painter, &group, Verdict::Skipped, &all, verbose)
     }
 
@@ -270,14 +273,14 @@ impl<'r> TerminalText<'r> {
             painter.text(0, Style::new(), &safe(&format!("note: {note}")))?;
         }
         show_written(&mut painter, end, report.rerun.as_ref())?;
-        // Where no snapshot is written, as in CI, there is nothing to review.
-        match end.accepted.is_none() && end.pending.is_empty() && end.unkept == 0 {
-            true => {
-                let failed = self.of(&[Verdict::Fail, Verdict::Changed]);
-                terminal_failures::next_step(&mut painter, &failed, report.rerun.as_ref())
-            }
-            false => Ok(()),
+        let failed = self.of(&[Verdict::Fail, Verdict::Changed]);
+        // A review is the next step after mere changes; where no snapshot is written, as in CI, there is nothing to review.
+        let breaks_rules = failed.iter().any(|case| !rules_of(case).is_empty());
+        let is_kept = !end.pending.is_empty() || end.unkept > 0;
+        if end.accepted.is_none() && (breaks_rules || !is_kept) {
+            terminal_failures::next_step(&mut painter, &failed, report.rerun.as_ref())?;
         }
+        Ok(())
     }
 
     /// Where the time of a run went with a proxy that upfault started.

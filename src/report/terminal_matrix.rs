@@ -23,15 +23,28 @@ pub(super) fn smoke(painter: &mut Painter<'_>, cases: &[&CaseReport], verbose: b
     if rows.len() < 2 {
         return Ok(());
     }
-    let passes = |verdicts: &BTreeMap<Verdict, Vec<String>>| verdicts.keys().all(|v| *v == Verdict::Pass);
-    let passing = rows.values().filter(|verdicts| passes(verdicts)).count();
+    let has = |verdicts: &BTreeMap<Verdict, Vec<String>>, verdict| verdicts.contains_key(&verdict);
     let fails = |verdicts: &BTreeMap<Verdict, Vec<String>>| {
         let quiet = |verdict: &Verdict| matches!(verdict, Verdict::Pass | Verdict::Known | Verdict::Skipped);
         !verdicts.keys().all(quiet)
     };
+    let failing = rows.values().filter(|verdicts| fails(verdicts)).count();
+    let others: Vec<_> = rows.values().filter(|verdicts| !fails(verdicts)).collect();
+    let known = others.iter().filter(|verdicts| has(verdicts, Verdict::Known)).count();
+    let skipped = others
+        .iter()
+        .filter(|verdicts| !has(verdicts, Verdict::Known) && has(verdicts, Verdict::Skipped))
+        .count();
+    let passing = others.len() - known - skipped;
     painter.gap()?;
     let more = if verbose || passing == rows.len() { "" } else { " (-v lists all)" };
-    let line = format!("{passing} of {} provider APIs pass the basic cases{more}", rows.len());
+    let mut line = format!("{passing} of {} provider APIs pass the basic cases", rows.len());
+    for (count, words) in [(failing, "failing"), (known, "with only known findings"), (skipped, "skipped")] {
+        if count > 0 {
+            line.push_str(&format!(", {count} {words}"));
+        }
+    }
+    line.push_str(more);
     painter.field(0, "SMOKE ", &line)?;
     let shown = rows.into_iter().filter(|(_, verdicts)| verbose || fails(verdicts));
     let shown: Vec<_> = shown.map(|((api, provider), verdicts)| (name(api, &provider), verdicts)).collect();

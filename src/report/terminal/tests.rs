@@ -116,6 +116,10 @@ fn a_failure_shows_both_sides_of_the_wire() {
     1 pending snapshot:
       snapshots/litellm/limits/rate-limit.snap.new
     next: `upfault review` accepts or rejects pending snapshots
+    limits/rate-limit: expected retry-after: 7; observed no retry-after
+    next: `upfault explain headers.retry-after` says why the rule exists
+    next: this command runs this case alone:
+      upfault run --filter case:limits/rate-limit --proxy litellm@1.102.4
     "#);
 }
 

@@ -156,7 +156,7 @@ fn smoke_cases_are_counted_and_listed_by_provider_if_verbose() {
     PASS smoke/success[groq,stream] (12ms)
     PASS smoke/success[groq] (12ms)
 
-    SMOKE 1 of 3 provider APIs pass the basic cases
+    SMOKE 1 of 3 provider APIs pass the basic cases, 1 with only known findings, 1 skipped
       bedrock  pass: success, rate-limit
       groq     pass: success, success (stream); known: rate-limit, rate-limit (stream)
       vertex   skipped: success
@@ -172,7 +172,8 @@ fn smoke_cases_are_counted_and_listed_by_provider_if_verbose() {
     insta::assert_snapshot!(shown(plain(), cases, end()), @"
     Testing litellm 1.102.4: 7 cases, policy default, seed 7
 
-    SMOKE 1 of 3 provider APIs pass the basic cases (-v lists all)
+    SMOKE 1 of 3 provider APIs pass the basic cases, 1 with only known findings, 1 skipped (-v lists
+          all)
 
     SKIPPED 1 case: the proxy cannot be configured for them (-v lists them)
 
