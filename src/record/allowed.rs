@@ -4,7 +4,11 @@ use std::{collections::HashSet, sync::OnceLock};
 
 use serde::Deserialize;
 
-use crate::{observation::looks_random, provider::catalogue_rows, scenario::Provider};
+use crate::{
+    observation::{looks_random, looks_secret},
+    provider::catalogue_rows,
+    scenario::Provider,
+};
 
 /// The allow-list, with the names that a user has added.
 #[derive(Debug, Clone)]
@@ -13,6 +17,7 @@ pub(super) struct Allowed {
     members: HashSet<String>,
     opaque: HashSet<String>,
     words: HashSet<String>,
+    parameters: HashSet<String>,
     texts: HashSet<String>,
     /// Members that a user has named: their texts stay as they are.
     kept: HashSet<String>,
@@ -26,8 +31,10 @@ struct AllowedFile {
     members: HashSet<String>,
     opaque: HashSet<String>,
     words: HashSet<String>,
+    parameters: HashSet<String>,
     texts: HashSet<String>,
     page_words: String,
+    parameter_words: String,
 }
 
 /// What may stay of the text of a member.
@@ -37,6 +44,8 @@ pub(super) enum TextRule {
     Whole,
     /// All of it if it is one word of a vocabulary.
     Word,
+    /// All of it if it is one word that consists of common words.
+    Parameter,
     /// Its common words.
     CommonWords,
     /// Nothing.
@@ -52,13 +61,15 @@ impl Allowed {
             members: file.members,
             opaque: file.opaque,
             words: file.words,
+            parameters: file.parameters,
             texts: file.texts,
             kept: members.iter().cloned().collect(),
             vocabulary: vocabulary(),
         };
         list.headers.extend(headers.iter().map(|name| name.to_ascii_lowercase()));
         list.opaque.retain(|name| !members.contains(name));
-        list.members.extend(list.words.iter().chain(&list.texts).chain(&list.opaque).cloned());
+        let with_rules = [&list.words, &list.parameters, &list.texts, &list.opaque];
+        list.members.extend(with_rules.into_iter().flatten().cloned());
         list.members.extend(members.iter().cloned());
         list
     }
@@ -87,6 +98,8 @@ impl Allowed {
             TextRule::Whole
         } else if self.words.contains(member) {
             TextRule::Word
+        } else if self.parameters.contains(member) {
+            TextRule::Parameter
         } else if self.texts.contains(member) {
             TextRule::CommonWords
         } else {
@@ -98,17 +111,38 @@ impl Allowed {
     pub(super) fn is_common(&self, word: &str) -> bool {
         self.vocabulary.contains(&word.to_ascii_lowercase())
     }
+
+    /// Whether a text is one word that consists of common words and small numbers: `messages[0].content`, `API_KEY_INVALID`,
+    /// `rateLimitExceeded`. What a caller named is not.
+    pub(super) fn is_parameter(&self, text: &str) -> bool {
+        let is_known = |part: &str| match part.bytes().all(|byte| byte.is_ascii_digit()) {
+            true => part.len() <= 3,
+            false => self.is_common(part),
+        };
+        is_word(text) && text.split(|char: char| !char.is_ascii_alphanumeric()).flat_map(humps).all(is_known)
+    }
+}
+
+/// The words of a name in camel case.
+fn humps(name: &str) -> impl Iterator<Item = &str> {
+    let mut rest = name;
+    std::iter::from_fn(move || {
+        let begins = |pair: &[u8]| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase();
+        let end = rest.as_bytes().windows(2).position(begins).map_or(rest.len(), |at| at + 1);
+        let (hump, after) = rest.split_at(end);
+        rest = after;
+        (!hump.is_empty()).then_some(hump)
+    })
 }
 
 /// Whether a text is one word of a vocabulary (`rate_limit_exceeded`), and not an id, a key or an address.
 pub(super) fn is_word(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-/[]".contains(&byte);
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    let secret = ["sk-", "pk-", "key-", "ghp_", "xai-", "gsk_", "hf_", "nvapi-", "AKIA", "AIza"];
     (1..=64).contains(&text.len())
         && text.bytes().all(fits)
         && digits <= 4
-        && !secret.iter().any(|start| text.starts_with(start))
+        && !looks_secret(text)
         && !text.split(['.', '/', '[', ']']).any(looks_random)
 }
 
@@ -123,7 +157,7 @@ fn file() -> AllowedFile {
     parsed.unwrap_or_else(|error| unreachable!("the allow-list does not load: {error}"))
 }
 
-/// The words of the catalogue's texts, without those that contain a digit, and of pages, in lower case.
+/// The words of the catalogue's texts, without those that contain a digit, of pages and of parameters, in lower case.
 fn vocabulary() -> &'static HashSet<String> {
     static WORDS: OnceLock<HashSet<String>> = OnceLock::new();
     WORDS.get_or_init(|| {
@@ -144,7 +178,9 @@ fn vocabulary() -> &'static HashSet<String> {
                 }
             }
         }
-        words.extend(file().page_words.split_whitespace().map(str::to_owned));
+        let file = file();
+        let more = file.page_words.split_whitespace().chain(file.parameter_words.split_whitespace());
+        words.extend(more.map(str::to_owned));
         words
     })
 }
@@ -165,6 +201,9 @@ mod tests {
             "two words",
             "a@b.example",
             "sk-proj-abc",
+            "pplx-abcdefghij",
+            "org-abc",
+            "10.0.0.1",
             "0123456789",
             "kqXvBzWnRtYpLmHdkqXvBz",
             "4111111111111111",
@@ -183,6 +222,38 @@ mod tests {
         for word in ["alice", "acme", "org-abc", ""] {
             assert!(!list.is_common(word), "{word}");
         }
+    }
+
+    #[test]
+    fn parameters_and_reasons_of_providers_stay_and_names_of_callers_do_not() {
+        let list = Allowed::new(&[], &[]);
+        for known in [
+            "model",
+            "messages[0].content",
+            "messages.[1].tool_calls",
+            "tools[12].function.parameters",
+            "max_tokens",
+            "max_completion_tokens",
+            "max_output_tokens",
+            "response_format",
+            "reasoning_effort",
+            "stream_options.include_usage",
+            "temperature",
+            "top_p",
+            "n",
+            "content_filter",
+            "API_KEY_INVALID",
+            "IAM_PERMISSION_DENIED",
+            "ACCESS_TOKEN_TYPE_UNSUPPORTED",
+            "rateLimitExceeded",
+            "SERVICE_DISABLED",
+        ] {
+            assert!(list.is_parameter(known), "{known}");
+        }
+        for other in ["alice", "metadata.alice", "Alice_Smith", "pplx-abcdefghij", "two words", "max_4711"] {
+            assert!(!list.is_parameter(other), "{other}");
+        }
+        assert_eq!((list.rule("param"), list.rule("reason")), (TextRule::Parameter, TextRule::Parameter));
     }
 
     #[test]

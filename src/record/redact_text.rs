@@ -8,7 +8,8 @@ pub(super) fn redact_text(bytes: &mut [u8], rule: TextRule, allowed: &Allowed, e
     match rule {
         TextRule::Whole => {}
         TextRule::Word if std::str::from_utf8(bytes).is_ok_and(is_word) => {}
-        TextRule::Word | TextRule::Nothing => blank_text(bytes, escaped),
+        TextRule::Parameter if std::str::from_utf8(bytes).is_ok_and(|text| allowed.is_parameter(text)) => {}
+        TextRule::Word | TextRule::Parameter | TextRule::Nothing => blank_text(bytes, escaped),
         TextRule::CommonWords => common_words(bytes, allowed, escaped),
     }
 }
@@ -37,8 +38,8 @@ fn blank_text(bytes: &mut [u8], escaped: bool) {
     }
 }
 
-/// The length of the escape at the beginning; 0 if there is none. An escaped character that is not a control character is
-/// replaced.
+/// The length of the escape at the beginning (RFC 8259 section 7); 0 if there is none. An escaped character that is not a
+/// control character is replaced. A backslash before any other byte does not make that byte part of an escape.
 fn escape(bytes: &mut [u8]) -> usize {
     match bytes {
         [b'\\', b'u', digits @ ..] => {
@@ -46,8 +47,8 @@ fn escape(bytes: &mut [u8]) -> usize {
             digits[..length].copy_from_slice(&b"0078"[..length]);
             2 + length
         }
-        [b'\\', _, ..] => 2,
-        [b'\\'] => 1,
+        [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
+        [b'\\', ..] => 1,
         _ => 0,
     }
 }
@@ -120,7 +121,12 @@ mod tests {
     fn a_text_without_a_rule_keeps_only_its_shape() {
         assert_eq!(redacted("Hello, Zo\u{eb} 7!", TextRule::Nothing), "Xxxxx, Xxxx 0!");
         assert_eq!(redacted(r"a\n\u00e", TextRule::Nothing), r"x\n\u007");
+        assert_eq!(redacted(r"C:\Users\Alice \z\/", TextRule::Nothing), r"X:\Xxxxx\Xxxxx \x\/");
+        assert_eq!(redacted("a\\\u{e9}b", TextRule::Nothing), "x\\xxx");
+        assert_eq!(redacted(r"error in C:\Users\Alice", TextRule::CommonWords), r"error in X:\Users\Xxxxx");
         assert_eq!(redacted("rate_limit", TextRule::Word), "rate_limit");
+        assert_eq!(redacted("messages[0].content", TextRule::Parameter), "messages[0].content");
+        assert_eq!(redacted("alice", TextRule::Parameter), "xxxxx");
         assert_eq!(redacted("rate limit", TextRule::Word), "xxxx xxxxx");
         assert_eq!(redacted("anything", TextRule::Whole), "anything");
     }
