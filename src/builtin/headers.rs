@@ -2,7 +2,6 @@
 
 use super::dialect::ErrorForm;
 pub(super) use crate::observation::REQUEST_IDS;
-use crate::wire::hop::HOP_BY_HOP;
 
 /// Keeps the headers that are meaningful to a caller. Drops all others: those of the connection
 /// (RFC 9110 section 7.6.1), cookies, encodings, and those that are meant only for the proxy's owner.
@@ -61,14 +60,6 @@ pub(super) fn is_framing(name: &str) -> bool {
             | "date"
             | "proxy-connection"
     )
-}
-
-/// The names, in lower case, of the headers of a message that apply to one connection only
-/// (RFC 9110 sections 7.6.1 and 11.7).
-pub(super) fn hop_by_hop(all: &http::HeaderMap) -> Vec<String> {
-    let listed = all.get_all("connection").iter().filter_map(|value| value.to_str().ok());
-    let listed = listed.flat_map(|value| value.split(',')).map(|name| name.trim().to_ascii_lowercase());
-    HOP_BY_HOP.into_iter().map(str::to_owned).chain(listed.filter(|name| !name.is_empty())).collect()
 }
 
 /// The value of `content-encoding`; `None` if it is absent or `identity`.

@@ -16,7 +16,7 @@ use super::{
     reply::{BodyPieces, ProxyReply, ReplyBody},
     shared::ProxyShared,
 };
-use crate::{dialect::row, provider::endpoint, proxy::ProxyRoute, scenario::Api};
+use crate::{dialect::row, provider::endpoint, proxy::ProxyRoute, scenario::Api, wire::hop::hop_by_hop};
 
 /// The prefix of pass-through paths. After it come the name of a route, and then the path that the provider's
 /// own SDK would request.
@@ -80,9 +80,9 @@ async fn forward(
         url = format!("{url}?{}", query.join("&"));
     }
     let mut request = shared.outbound.client.request(head.method.clone(), url);
-    let hop_by_hop = headers::hop_by_hop(&head.headers);
+    let of_connection = hop_by_hop(&head.headers);
     for (name, value) in &head.headers {
-        if !hop_by_hop.iter().any(|hop| hop == name.as_str()) && !is_for_the_proxy(name.as_str()) {
+        if !of_connection.iter().any(|hop| hop == name.as_str()) && !is_for_the_proxy(name.as_str()) {
             request = request.header(name, value);
         }
     }
@@ -101,9 +101,9 @@ fn is_for_the_proxy(name: &str) -> bool {
 fn returned(shared: &ProxyShared, response: reqwest::Response, gap: Option<Duration>) -> ProxyReply {
     let upstream = response.headers();
     let mut status = response.status().as_u16();
-    let hop_by_hop = headers::hop_by_hop(upstream);
+    let of_connection = hop_by_hop(upstream);
     let mut passed = headers::texts(upstream, |name| {
-        name != "content-length" && !hop_by_hop.iter().any(|hop| hop == name)
+        name != "content-length" && !of_connection.iter().any(|hop| hop == name)
     });
     let is_stream = headers::value(&passed, "content-type").is_some_and(|kind| kind.contains("event-stream"));
     shared.extension.passed_head(&mut status, &mut passed, upstream);
