@@ -1,6 +1,9 @@
 //! `upfault record`
 
-use std::path::{Path, PathBuf};
+use std::{
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+};
 
 use jiff::tz::TimeZone;
 use url::Url;
@@ -32,6 +35,45 @@ struct RecordCounts {
     unwritable: usize,
 }
 
+/// What is recorded, where, and what was recorded so far.
+struct RecordSession {
+    choice: RecordChoice,
+    store: RecordStore,
+    /// The folder of the recordings, for messages.
+    shown: PathBuf,
+    limit: Option<NonZeroUsize>,
+    counts: RecordCounts,
+}
+
+impl RecordSession {
+    /// Whether there are as many recordings as wanted: then nothing more is recorded.
+    fn is_full(&self) -> bool {
+        self.limit.is_some_and(|limit| self.counts.files.len() >= limit.get())
+    }
+
+    /// Saves an exchange if it is chosen. Returns a line that says what was done with it.
+    fn recorded(&mut self, exchange: &PassedExchange) -> String {
+        self.counts.passed += 1;
+        let result = self.choice.takes(exchange).then(|| {
+            let day = jiff::Timestamp::now().to_zoned(TimeZone::UTC).date();
+            self.store.save(exchange, day)
+        });
+        line(exchange, result, &self.shown, &mut self.counts)
+    }
+
+    /// Like [`recorded`](Self::recorded) for each of these exchanges, until there are as many recordings as wanted.
+    fn recorded_last(&mut self, last: &[PassedExchange]) -> String {
+        let mut lines = String::new();
+        for exchange in last {
+            if self.is_full() {
+                break;
+            }
+            lines.push_str(&self.recorded(exchange));
+        }
+        lines
+    }
+}
+
 /// Passes traffic on and records it until a signal or the limit stops it.
 pub(super) fn record(context: &CliContext, args: &RecordArgs) -> Result<u8, Failure> {
     let upstream = upstream(&args.upstream)?;
@@ -41,7 +83,7 @@ pub(super) fn record(context: &CliContext, args: &RecordArgs) -> Result<u8, Fail
     };
     let folder = args.out.as_ref().map_or_else(|| context.root.join(RECORDED), |out| context.place(out));
     let shown = folder.strip_prefix(&context.cwd).unwrap_or(&folder).to_owned();
-    let mut store = RecordStore::open(&folder, &args.keep_header, &args.keep_member).map_err(|error| {
+    let store = RecordStore::open(&folder, &args.keep_header, &args.keep_member).map_err(|error| {
         Failure::Usage(format!(
             "cannot write recordings to {}: {error}\nhelp: `--out DIR` chooses another folder",
             shown.display()
@@ -64,7 +106,8 @@ pub(super) fn record(context: &CliContext, args: &RecordArgs) -> Result<u8, Fail
             );
         }
         print::out(&started(&recorder, &upstream, provider, args, &shown))?;
-        let mut counts = RecordCounts::default();
+        let mut session =
+            RecordSession { choice, store, shown, limit: args.limit, counts: RecordCounts::default() };
         tokio::pin!(asked);
         let code = loop {
             let exchange = tokio::select! {
@@ -75,36 +118,17 @@ pub(super) fn record(context: &CliContext, args: &RecordArgs) -> Result<u8, Fail
                 },
                 exchange = recorder.next() => exchange,
             };
-            let Some(exchange) = exchange else { break EXIT_OK };
-            print::out(&recorded(&exchange, &choice, &mut store, &shown, &mut counts))?;
-            if args.limit.is_some_and(|limit| counts.files.len() >= limit.get()) {
+            print::out(&session.recorded(&exchange))?;
+            if session.is_full() {
                 break EXIT_OK;
             }
         };
         let (last, open) = recorder.shutdown().await;
-        // After the limit, nothing more is recorded.
-        for exchange in last.iter().filter(|_| args.limit.is_none()) {
-            print::out(&recorded(exchange, &choice, &mut store, &shown, &mut counts))?;
-        }
+        print::out(&session.recorded_last(&last))?;
+        let RecordSession { shown, counts, .. } = session;
         print::out(&ended(&counts, open, &shown))?;
         Ok(if counts.unwritable > 0 { EXIT_BROKE } else { code })
     })
-}
-
-/// Saves an exchange if it is chosen, and says what became of it.
-fn recorded(
-    exchange: &PassedExchange,
-    choice: &RecordChoice,
-    store: &mut RecordStore,
-    shown: &Path,
-    counts: &mut RecordCounts,
-) -> String {
-    counts.passed += 1;
-    let result = choice.takes(exchange).then(|| {
-        let day = jiff::Timestamp::now().to_zoned(TimeZone::UTC).date();
-        store.save(exchange, day)
-    });
-    line(exchange, result, shown, counts)
 }
 
 fn not_started(args: &RecordArgs, error: RecorderError) -> Failure {
@@ -226,4 +250,44 @@ fn ended(counts: &RecordCounts, open: usize, folder: &Path) -> String {
         ));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::scenario::Api;
+
+    fn failed(end: PassedEnd) -> PassedExchange {
+        PassedExchange {
+            method: "POST".to_owned(),
+            path: "/v1/chat/completions".to_owned(),
+            provider: Provider::Openai,
+            api: Some(Api::OpenaiChat),
+            stream: false,
+            secrets: Vec::new(),
+            reply: None,
+            first: Duration::ZERO,
+            end,
+            silence: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn what_ended_before_a_signal_is_recorded_up_to_the_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut session = RecordSession {
+            choice: RecordChoice::default(),
+            store: RecordStore::open(folder.path(), &[], &[]).unwrap(),
+            shown: "recorded".into(),
+            limit: NonZeroUsize::new(2),
+            counts: RecordCounts::default(),
+        };
+        session.recorded(&failed(PassedEnd::Refused));
+        assert!(!session.is_full());
+        let lines = session.recorded_last(&[failed(PassedEnd::Reset), failed(PassedEnd::Closed)]);
+        assert!(lines.contains("(reset)") && lines.lines().count() == 1, "{lines}");
+        assert_eq!((session.counts.passed, std::fs::read_dir(folder.path()).unwrap().count()), (2, 2));
+    }
 }

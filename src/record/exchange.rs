@@ -40,7 +40,7 @@ pub(crate) struct PassedExchange {
 pub(crate) struct PassedReply {
     /// The status code.
     pub status: u16,
-    /// The headers in order, with names in lower case.
+    /// The headers in order, with names in lower case, without those of the connection.
     pub headers: Vec<(String, String)>,
     /// The parts of the body, each with the time since the part before it (or since the status line).
     pub parts: Vec<(Duration, Bytes)>,

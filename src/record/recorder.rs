@@ -26,7 +26,7 @@ use super::{
 use crate::{
     provider::MAX_REQUEST_BYTES,
     scenario::Provider,
-    wire::{hop::HOP_BY_HOP, loopback::is_loopback},
+    wire::{hop::hop_by_hop, loopback::is_loopback},
 };
 
 /// How long the recorder waits for a connection to the upstream.
@@ -93,20 +93,28 @@ impl Recorder {
     }
 
     /// The next exchange that has ended. Cancel-safe.
-    pub(crate) async fn next(&mut self) -> Option<PassedExchange> {
-        self.exchanges.recv().await
+    pub(crate) async fn next(&mut self) -> PassedExchange {
+        match self.exchanges.recv().await {
+            Some(exchange) => exchange,
+            // The listener holds a sender until `shutdown`, so there is always a next exchange to wait for.
+            None => std::future::pending().await,
+        }
     }
 
-    /// Ends the listener and all connections. Returns the exchanges that had ended before, and the number of those that had
-    /// not.
+    /// Ends the listener and all connections. Returns the exchanges that have ended and that [`next`](Self::next) did not
+    /// return, and the number of those that had not ended.
     pub(crate) async fn shutdown(mut self) -> (Vec<PassedExchange>, usize) {
-        let ended = std::iter::from_fn(|| self.exchanges.try_recv().ok()).collect();
+        let mut ended: Vec<PassedExchange> = std::iter::from_fn(|| self.exchanges.try_recv().ok()).collect();
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
         let mut open = 0;
         while let Ok(exchange) = self.exchanges.try_recv() {
-            open += usize::from(exchange.end == PassedEnd::ClientLeft);
+            // From here on, the recorder itself makes the clients leave. Any other end is one that the upstream made.
+            match exchange.end {
+                PassedEnd::ClientLeft => open += 1,
+                _ => ended.push(exchange),
+            }
         }
         (ended, open)
     }
@@ -161,7 +169,7 @@ async fn accept(
 /// Passes one request on. An error closes the connection without a response, as the upstream did.
 async fn pass(state: Arc<RecorderState>, request: Request<Incoming>) -> io::Result<Response<Body>> {
     let (parts, body) = request.into_parts();
-    if parts.headers.contains_key(header::UPGRADE) {
+    if asks_for_websocket(&parts.headers) {
         return Ok(own(StatusCode::NOT_IMPLEMENTED, "sessions over a WebSocket cannot be recorded"));
     }
     let Ok(body) = Limited::new(body, MAX_REQUEST_BYTES).collect().await else {
@@ -208,6 +216,13 @@ async fn pass(state: Arc<RecorderState>, request: Request<Incoming>) -> io::Resu
     }
 }
 
+/// Whether a request offers to continue as a WebSocket. The recorder ignores any other offer, such as `h2c`, as a server may
+/// (RFC 9110 section 7.8).
+fn asks_for_websocket(headers: &HeaderMap) -> bool {
+    let offers = headers.get_all(header::UPGRADE).iter().filter_map(|value| value.to_str().ok());
+    offers.flat_map(|value| value.split(',')).any(|offer| offer.trim().eq_ignore_ascii_case("websocket"))
+}
+
 /// Reports an exchange whose client leaves before the upstream has answered.
 struct Unanswered {
     exchange: Option<PassedExchange>,
@@ -230,16 +245,19 @@ fn respond(
     upstream: reqwest::Response,
 ) -> Response<Body> {
     let status = upstream.status();
+    let of_connection = hop_by_hop(upstream.headers());
+    let passed = || {
+        upstream.headers().iter().filter(|(name, _)| !of_connection.iter().any(|hop| hop == name.as_str()))
+    };
     let known = |(name, value): (&HeaderName, &HeaderValue)| {
         // A value that is not text cannot be in a file.
         Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
     };
-    let headers = upstream.headers().iter().filter_map(known).collect();
+    let headers = passed().filter_map(known).collect();
     exchange.reply = Some(PassedReply { status: status.as_u16(), headers, parts: Vec::new() });
     let mut response = Response::new(());
     *response.status_mut() = status;
-    let kept = upstream.headers().iter().filter(|(name, _)| !HOP_BY_HOP.contains(&name.as_str()));
-    response.headers_mut().extend(kept.map(|(name, value)| (name.clone(), value.clone())));
+    response.headers_mut().extend(passed().map(|(name, value)| (name.clone(), value.clone())));
     let body = PassingBody::new(exchange, upstream, state.passed.clone());
     let pieces = futures_util::stream::unfold(body, |mut body: PassingBody| async move {
         let piece = body.next().await?;
@@ -252,7 +270,10 @@ fn respond(
 /// asked for none.
 fn passed_on(headers: &HeaderMap) -> HeaderMap {
     let own = [header::HOST, header::CONTENT_LENGTH, header::ACCEPT_ENCODING];
-    let kept = headers.iter().filter(|(name, _)| !own.contains(name) && !HOP_BY_HOP.contains(&name.as_str()));
+    let of_connection = hop_by_hop(headers);
+    let kept = headers
+        .iter()
+        .filter(|(name, _)| !own.contains(name) && !of_connection.iter().any(|hop| hop == name.as_str()));
     let mut passed: HeaderMap = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
     passed.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     passed
@@ -266,4 +287,53 @@ fn own(status: StatusCode, message: &str) -> Response<Body> {
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(end: PassedEnd) -> PassedExchange {
+        PassedExchange {
+            method: "POST".to_owned(),
+            path: "/v1/chat/completions".to_owned(),
+            provider: Provider::Openai,
+            api: None,
+            stream: false,
+            secrets: Vec::new(),
+            reply: None,
+            first: Duration::ZERO,
+            end,
+            silence: Duration::ZERO,
+        }
+    }
+
+    #[tokio::test]
+    async fn an_exchange_that_ends_during_the_shutdown_is_not_lost() {
+        let (passed, exchanges) = unbounded_channel();
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        passed.send(ended(PassedEnd::ClientLeft)).unwrap();
+        let cancelled = stop.clone();
+        tasks.spawn(async move {
+            cancelled.cancelled().await;
+            passed.send(ended(PassedEnd::Complete)).unwrap();
+            passed.send(ended(PassedEnd::ClientLeft)).unwrap();
+        });
+        let address = ([127, 0, 0, 1], 0).into();
+        let recorder = Recorder { address, exchanges, stop, tasks };
+        let (last, open) = recorder.shutdown().await;
+        let ends: Vec<PassedEnd> = last.into_iter().map(|exchange| exchange.end).collect();
+        assert_eq!((ends, open), (vec![PassedEnd::ClientLeft, PassedEnd::Complete], 1));
+    }
+
+    #[test]
+    fn only_an_offer_of_a_websocket_asks_for_one() {
+        for (offer, asks) in
+            [("websocket", true), ("WebSocket", true), ("h2c, websocket", true), ("h2c", false)]
+        {
+            let headers = HeaderMap::from_iter([(header::UPGRADE, HeaderValue::from_static(offer))]);
+            assert_eq!(asks_for_websocket(&headers), asks, "{offer}");
+        }
+        assert!(!asks_for_websocket(&HeaderMap::new()));
+    }
 }

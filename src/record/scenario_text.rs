@@ -14,7 +14,6 @@ use crate::{
     observation::Canaries,
     provider::{self, MessageBody, RequestedCall},
     scenario::{Api, ReplyChunk, TurnReply, load_text},
-    wire::hop::HOP_BY_HOP,
 };
 
 /// The line before the headers of a turn.
@@ -260,8 +259,7 @@ fn headers(
     let framed_by_length = reply.carrier().is_some() || cut;
     let mut headers: Vec<(String, Option<String>)> = Vec::new();
     for (name, value) in &reply.headers {
-        let is_own = name == "date" || HOP_BY_HOP.contains(&name.as_str());
-        if is_own || (name == "content-length" && !framed_by_length) {
+        if name == "date" || (name == "content-length" && !framed_by_length) {
             continue;
         }
         match headers.iter_mut().find(|(known, _)| known == name) {

@@ -68,7 +68,7 @@ async fn a_replay_has_the_times_of_the_recording() {
     let listen = "127.0.0.1:0".parse().unwrap();
     let mut recorder = Recorder::start(listen, &origin, Provider::Openai).await.unwrap();
     timed(recorder.address()).await;
-    let exchange = recorder.next().await.unwrap();
+    let exchange = recorder.next().await;
     assert_eq!(exchange.end, PassedEnd::Complete);
     let direct = timed(upstream.address()).await;
     drop(armed);
@@ -128,4 +128,47 @@ fn a_key_in_the_response_prevents_the_recording() {
     };
     let text = std::fs::read_to_string(file).unwrap();
     assert!(!text.contains(key) && text.contains("xx-xxxxxxxxx-xxx-00000000"), "{text}");
+}
+
+/// Reads a message whose body has a `Content-Length`.
+async fn message(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    loop {
+        stream.read_buf(&mut bytes).await.unwrap();
+        let text = String::from_utf8_lossy(&bytes).to_lowercase();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length =
+            head.split_once("content-length: ").and_then(|(_, rest)| rest.lines().next()).unwrap_or("0");
+        if body.len() >= length.parse().unwrap() {
+            return text;
+        }
+    }
+}
+
+#[tokio::test]
+async fn headers_of_one_connection_and_an_offer_of_http_2_stay_on_it() {
+    let upstream = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", upstream.local_addr().unwrap());
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let mut recorder = Recorder::start(listen, &origin, Provider::Openai).await.unwrap();
+    let mut client = TcpStream::connect(recorder.address()).await.unwrap();
+    let request = "POST /v1/chat/completions HTTP/1.1\r\nHost: mock\r\nConnection: Upgrade, HTTP2-Settings, X-Of-Client\r\n\
+                   Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\nX-Of-Client: 1\r\nX-Kept: 1\r\nContent-Length: 2\r\n\r\n{}";
+    client.write_all(request.as_bytes()).await.unwrap();
+
+    let (mut to_upstream, _) = upstream.accept().await.unwrap();
+    let asked = message(&mut to_upstream).await;
+    let reply = "HTTP/1.1 429 Too Many Requests\r\nConnection: close, X-Of-Upstream\r\nX-Of-Upstream: 1\r\nRetry-After: 7\r\n\
+                 Content-Length: 2\r\n\r\n{}";
+    to_upstream.write_all(reply.as_bytes()).await.unwrap();
+    let answered = message(&mut client).await;
+
+    assert!(asked.contains("x-kept: 1"), "{asked}");
+    for name in ["upgrade", "http2-settings", "x-of-client"] {
+        assert!(!asked.contains(name), "{name}: {asked}");
+    }
+    assert!(answered.starts_with("http/1.1 429") && answered.contains("retry-after: 7"), "{answered}");
+    assert!(!answered.contains("x-of-upstream"), "{answered}");
+    let recorded = recorder.next().await.reply.unwrap();
+    assert!(!recorded.headers.iter().any(|(name, _)| name == "x-of-upstream" || name == "connection"));
 }
