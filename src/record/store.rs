@@ -7,6 +7,7 @@ use std::{
 };
 
 use jiff::civil::Date;
+use sha2::{Digest, Sha256};
 
 use super::{
     allowed::Allowed,
@@ -23,11 +24,11 @@ const MOST_OF_ONE_NAME: usize = 1000;
 pub(crate) struct RecordStore {
     folder: PathBuf,
     allowed: Allowed,
-    /// The file of each kind of exchange that was recorded.
-    known: HashMap<String, PathBuf>,
+    /// The file of each kind of exchange that was recorded, by the SHA-256 of the kind, which contains a whole body.
+    known: HashMap<[u8; 32], PathBuf>,
 }
 
-/// What became of an exchange.
+/// How an exchange was saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SavedRecording {
     /// A new file.
@@ -61,6 +62,7 @@ impl RecordStore {
         day: Date,
     ) -> Result<SavedRecording, NotRecorded> {
         let ScenarioText { name, text, kind } = scenario_text(exchange, day, &self.allowed)?;
+        let kind = Sha256::digest(kind).into();
         if let Some(file) = self.known.get(&kind) {
             return Ok(SavedRecording::Same(file.clone()));
         }
