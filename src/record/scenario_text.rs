@@ -13,7 +13,7 @@ use super::{
 use crate::{
     observation::Canaries,
     provider::{self, MessageBody, RequestedCall},
-    scenario::{Api, ReplyChunk, TurnReply, load_text},
+    scenario::{Api, ReplyChunk, TurnReply, block_text, load_text},
 };
 
 /// The line before the headers of a turn.
@@ -134,7 +134,7 @@ fn result(exchange: &PassedExchange) -> String {
 fn head(exchange: &PassedExchange, api: Api, day: Date, result: &str) -> String {
     let provider = exchange.provider;
     let mut text = format!(
-        "# Recorded by `upfault record` on {day}. Whatever may be personal was replaced before it was written.\n"
+        "# Recorded by `upfault record` on {day}. Texts that the allow-list does not contain were replaced.\n"
     );
     if exchange.end == PassedEnd::ClientLeft {
         text.push_str("# The client left before the end. What the provider would have sent is unknown: here it stays silent.\n");
@@ -142,7 +142,7 @@ fn head(exchange: &PassedExchange, api: Api, day: Date, result: &str) -> String 
     let stream = if exchange.stream { ", stream" } else { "" };
     let result = result.replace('-', ", then ").replace("silent", "silence");
     let _ = writeln!(text, "title: {provider} answers {api}{stream} with {result} (recorded)");
-    text.push_str("why: The provider really did this, so it will do it again.\ntags: [recorded]\n");
+    text.push_str("why: A provider sent this response; it can send it again.\ntags: [recorded]\n");
     let _ = writeln!(text, "recorded: {day}");
     let mut axes = Vec::new();
     if provider != api.native_provider() {
@@ -209,8 +209,8 @@ fn reply_text(
     if !headers.is_empty() {
         let _ = writeln!(text, "{HEADERS}");
         for (name, value) in headers {
-            let value = value.map_or("null".to_owned(), |value| serde_json::Value::from(value).to_string());
-            let _ = writeln!(text, "      {name}: {value}");
+            let value = value.map_or("null".to_owned(), |value| block_text(&value));
+            let _ = writeln!(text, "      {}: {value}", block_text(&name));
         }
     }
     if body.is_empty() {

@@ -1,19 +1,12 @@
 //! Texts as values in a YAML file, exactly as they are.
 
-/// A text as a YAML value. `indent` is the number of spaces before the lines of a block.
+use crate::scenario::{block_text, must_be_escaped};
+
+/// A text as the value of a key. `indent` is the number of spaces before the lines of a block.
 ///
-/// A text of several lines becomes a block if that shows it exactly; other texts are quoted.
+/// A text of several lines becomes a block if that shows it exactly; other texts are on one line.
 pub(super) fn yaml_text(text: &str, indent: usize) -> String {
-    if let Some(block) = block(text, indent) {
-        return block;
-    }
-    let is_plain =
-        !text.chars().any(|char| char.is_control() || matches!(char, '\u{85}' | '\u{2028}' | '\u{2029}'));
-    match is_plain && (text.contains('"') || text.contains('\\')) {
-        true => format!("'{}'", text.replace('\'', "''")),
-        // JSON strings are YAML.
-        false => serde_json::Value::from(text).to_string(),
-    }
+    block(text, indent).unwrap_or_else(|| block_text(text))
 }
 
 /// A literal block that keeps all line ends (YAML 1.2 section 8.1). It cannot begin with a space or an empty line without
@@ -21,7 +14,7 @@ pub(super) fn yaml_text(text: &str, indent: usize) -> String {
 fn block(text: &str, indent: usize) -> Option<String> {
     let is_block = text.ends_with('\n')
         && !text.starts_with([' ', '\t', '\n'])
-        && !text.contains(['\r', '\t', '\u{85}', '\u{2028}', '\u{2029}'])
+        && !text.chars().any(|char| char != '\n' && must_be_escaped(char))
         && !text.lines().any(|line| !line.is_empty() && line.trim().is_empty());
     let pad = " ".repeat(indent);
     is_block.then(|| {
@@ -76,8 +69,18 @@ mod tests {
             "---\n",
             "...\n",
             "a\u{2028}b\n",
+            "\u{feff}a\n",
         ] {
             assert_eq!(read_back(text), text, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_does_not_look_different_from_what_it_is() {
+        for text in ["a\u{202e}b\n", "a\u{2066}b", "\u{feff}a\n", "a\u{200f}\n"] {
+            let written = yaml_text(text, 6);
+            assert!(written.is_ascii(), "{written}");
+            assert_eq!(read_back(text), text);
         }
     }
 

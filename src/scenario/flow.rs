@@ -73,7 +73,7 @@ fn is_plain(text: &str, in_flow: bool) -> bool {
 }
 
 /// Characters that YAML does not allow as they are, that end a line, or that make a text look different from what it is.
-fn must_be_escaped(c: char) -> bool {
+pub(crate) fn must_be_escaped(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -85,7 +85,7 @@ pub(crate) use fault::{
     MalformedBody, ReplyPart, TlsAlert, TlsFault,
 };
 pub use fault::{Fault, Point};
-pub(crate) use flow::{block_text, fault_text, flow};
+pub(crate) use flow::{block_text, fault_text, flow, must_be_escaped};
 pub(crate) use known::{KnownEntry, KnownFile, KnownProblem, id_pattern};
 pub(crate) use leave::{Leave, LeaveBy, LeavePoint};
 pub use load::{Library, LoadError, load_dir, load_text};
