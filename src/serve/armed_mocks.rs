@@ -184,11 +184,12 @@ impl ArmedMocks {
         count
     }
 
-    /// Arms the catalogue again, after the project's files about providers have changed.
+    /// Arms the catalogue again, after the project's files about providers have changed. Every request meanwhile gets the old
+    /// response or the new one.
     ///
     /// # Errors
     ///
-    /// If a mock has the name of a new provider. Then nothing changes.
+    /// If a mock has the name of a new provider, or the catalogue cannot be armed. Then nothing changes.
     pub(crate) fn replace_catalogue(&self) -> io::Result<()> {
         let mut catalogue = locked(&self.catalogue);
         let armed = locked(&self.armed);
@@ -197,7 +198,6 @@ impl ArmedMocks {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
         }
         drop(armed);
-        catalogue.clear();
         *catalogue = catalogue::open(&self.upstream)?;
         Ok(())
     }

@@ -106,7 +106,7 @@ pub(super) fn open(upstream: &Upstream) -> io::Result<Vec<ArmedCase>> {
     let entries = entries();
     let case = |provider: &Provider| {
         let turns = entries.iter().map(|entry| (entry.name.to_owned(), vec![entry.turn.clone()]));
-        upstream.arm_stateless(Armed {
+        Armed {
             providers: indexmap::IndexMap::new(),
             // The token is the first segment of every path.
             identity: Identity { token: provider.as_str().to_owned() },
@@ -115,7 +115,7 @@ pub(super) fn open(upstream: &Upstream) -> io::Result<Vec<ArmedCase>> {
             transport: Transport::Plain,
             account: None,
             seed: 0,
-        })
+        }
     };
-    Provider::all().iter().map(case).collect()
+    upstream.arm_stateless(Provider::all().iter().map(case).collect())
 }

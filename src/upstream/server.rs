@@ -83,13 +83,25 @@ impl Upstream {
         self.enter(armed, LedgerMode::Within(bounds), ports)
     }
 
-    /// Like [`arm`](Self::arm), without state: there is no ledger, and every attempt gets the first turn. For
+    /// Like [`arm`](Self::arm), for many cases without state: there is no ledger, and every attempt gets the first turn. For
     /// cases that are open to any number of clients for any time.
     ///
+    /// A case takes the place of one with the same token, so that every request finds one of them. The old one can be dropped
+    /// then.
+    ///
     /// # Errors
-    /// As [`arm`](Self::arm).
-    pub fn arm_stateless(&self, armed: Armed) -> io::Result<ArmedCase> {
-        self.enter(armed, LedgerMode::Nothing, &mut OwnPorts::Free)
+    /// As [`arm`](Self::arm). Then nothing changes.
+    pub(crate) fn arm_stateless(&self, armed: Vec<Armed>) -> io::Result<Vec<ArmedCase>> {
+        let open = |armed| {
+            let case = self.new_case(armed, LedgerMode::Nothing, &mut OwnPorts::Free)?;
+            let armed = ArmedCase::new(case.clone(), self.shared.clone());
+            open_serving(&self.shared, &case)?;
+            Ok((case, armed))
+        };
+        let opened = armed.into_iter().map(open).collect::<io::Result<Vec<_>>>()?;
+        let (cases, armed): (Vec<_>, Vec<_>) = opened.into_iter().unzip();
+        self.shared.admit_instead(&cases);
+        Ok(armed)
     }
 
     /// Sets the handler of requests for paths that belong to no case. Only the first call has an effect.
@@ -98,15 +110,19 @@ impl Upstream {
     }
 
     fn enter(&self, armed: Armed, keep: LedgerMode, ports: &mut OwnPorts) -> io::Result<ArmedCase> {
-        if armed.transport != Transport::Plain {
-            // Report a missing authority here, not on every connection.
-            self.shared.authority()?;
-        }
-        let case = Arc::new(MockCase::new(armed, keep, ports, self.shared.stop.child_token())?);
+        let case = self.new_case(armed, keep, ports)?;
         self.shared.admit(&case)?;
         let armed = ArmedCase::new(case.clone(), self.shared.clone());
         open_serving(&self.shared, &case)?;
         Ok(armed)
+    }
+
+    fn new_case(&self, armed: Armed, keep: LedgerMode, ports: &mut OwnPorts) -> io::Result<Arc<MockCase>> {
+        if armed.transport != Transport::Plain {
+            // Report a missing authority here, not on every connection.
+            self.shared.authority()?;
+        }
+        Ok(Arc::new(MockCase::new(armed, keep, ports, self.shared.stop.child_token())?))
     }
 
     /// Returns the connections that did not become an attempt, the newest last: invalid and incomplete

@@ -123,6 +123,12 @@ impl ServerState {
         Ok(())
     }
 
+    /// Registers cases under their tokens, each in the place of the one that has its token. No request finds neither.
+    pub(super) fn admit_instead(&self, new: &[Arc<MockCase>]) {
+        let mut cases = self.cases.write().unwrap_or_else(PoisonError::into_inner);
+        cases.extend(new.iter().map(|case| (case.identity.token.clone(), case.clone())));
+    }
+
     pub(super) fn disarm(&self, case: &Arc<MockCase>) {
         let mut cases = self.cases.write().unwrap_or_else(PoisonError::into_inner);
         let token = &case.identity.token;

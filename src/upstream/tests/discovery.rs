@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     observation::Identity,
-    scenario::{Api, Combination, Provider, Transport},
+    scenario::{Api, Combination, Fault, Provider, Transport, Turn},
 };
 
 fn get(path: &str) -> String {
@@ -46,22 +46,42 @@ async fn an_unknown_model_and_other_methods_are_attempts() {
     assert_eq!(case.attempts().len(), 2);
 }
 
-#[tokio::test]
-async fn mocks_for_unknown_clients_answer_with_their_turns() {
-    let upstream = Upstream::start().await.unwrap();
-    let armed = Armed {
+fn stateless(turn: Turn) -> Armed {
+    Armed {
         providers: indexmap::IndexMap::new(),
         identity: Identity { token: "tok".into() },
         combination: Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false },
-        deployments: Arc::new([("main".into(), vec![ok(vec![])])].into()),
+        deployments: Arc::new([("main".into(), vec![turn])].into()),
         transport: Transport::Plain,
         account: None,
         seed: 1,
-    };
-    let _case = upstream.arm_stateless(armed).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn mocks_for_unknown_clients_answer_with_their_turns() {
+    let upstream = Upstream::start().await.unwrap();
+    let _cases = upstream.arm_stateless(vec![stateless(ok(vec![]))]).unwrap();
     let mut socket = send(upstream.address(), &last(&get("/tok/main/health"))).await;
     let (text, _) = drain(&mut socket).await;
     assert!(!text.starts_with("HTTP/1.1 200"), "{text}");
+}
+
+#[tokio::test]
+async fn a_stateless_mock_takes_the_place_of_another_one_at_once() {
+    let upstream = Upstream::start().await.unwrap();
+    let status = async || {
+        let mut socket = send(upstream.address(), &last(&chat(false))).await;
+        drain(&mut socket).await.0[9..12].to_owned()
+    };
+    let old = upstream.arm_stateless(vec![stateless(ok(vec![Fault::Redirect(307)]))]).unwrap();
+    assert_eq!(status().await, "307");
+    let new = upstream.arm_stateless(vec![stateless(ok(vec![]))]).unwrap();
+    assert_eq!(status().await, "200");
+    drop(old);
+    assert_eq!(status().await, "200");
+    drop(new);
+    assert_eq!(status().await, "404");
 }
 
 /// A chat request below the base URL that all deployments share.
