@@ -20,6 +20,7 @@ use crate::{
 };
 
 /// The environment of a command.
+#[derive(Clone)]
 pub(super) struct CliContext {
     /// The current folder. Paths on the command line are relative to it.
     pub cwd: PathBuf,
@@ -63,7 +64,7 @@ impl CliContext {
         let cwd = std::env::current_dir().map_err(Failure::io("cannot read the current folder"))?;
         let config = config(args, &cwd)?;
         Ok(Self {
-            root: root(args, config.as_deref(), &cwd),
+            root: root(args.no_config, config.as_deref(), &cwd),
             cwd,
             config,
             settings_words: settings_words(args),
@@ -80,6 +81,21 @@ impl CliContext {
 }
 
 impl CliContext {
+    /// The context with the settings file and the project folder as they are now: a settings file may have been created or
+    /// removed since. A file that an option chose stays.
+    ///
+    /// # Errors
+    ///
+    /// If there are two settings files.
+    pub(super) fn found_again(&self) -> Result<Self, Failure> {
+        let mut again = self.clone();
+        if self.settings_words.is_empty() {
+            again.config = nearest_config(&self.cwd)?;
+            again.root = root(false, again.config.as_deref(), &self.cwd);
+        }
+        Ok(again)
+    }
+
     /// Resolves a path of the command line.
     pub(super) fn place(&self, path: impl AsRef<Path>) -> PathBuf {
         self.cwd.join(path)
@@ -125,15 +141,7 @@ pub(super) const DEFINITION: &str = "proxy.yaml";
 fn config(args: &Args, cwd: &Path) -> Result<Option<PathBuf>, Failure> {
     match &args.config {
         _ if args.no_config => Ok(None),
-        None => match settings::find(cwd).as_slice() {
-            [] => Ok(None),
-            [file] => Ok(Some(file.clone())),
-            [first, second, ..] => Err(Failure::Usage(format!(
-                "there are two settings files: {} and {}\nhelp: keep one of them, or choose one with `--config FILE`",
-                first.display(),
-                second.display()
-            ))),
-        },
+        None => nearest_config(cwd),
         Some(named) if cwd.join(named).is_file() => Ok(Some(cwd.join(named))),
         Some(named) => Err(Failure::Usage(format!(
             "cannot find the file {}\nhelp: pass --config a file such as `upfault.toml`, or omit it to use the nearest upfault.toml",
@@ -142,9 +150,21 @@ fn config(args: &Args, cwd: &Path) -> Result<Option<PathBuf>, Failure> {
     }
 }
 
+fn nearest_config(cwd: &Path) -> Result<Option<PathBuf>, Failure> {
+    match settings::find(cwd).as_slice() {
+        [] => Ok(None),
+        [file] => Ok(Some(file.clone())),
+        [first, second, ..] => Err(Failure::Usage(format!(
+            "there are two settings files: {} and {}\nhelp: keep one of them, or choose one with `--config FILE`",
+            first.display(),
+            second.display()
+        ))),
+    }
+}
+
 /// The project folder: that of the settings file, or else the nearest folder with a folder `.upfault/`.
-fn root(args: &Args, config: Option<&Path>, cwd: &Path) -> PathBuf {
-    let own = || cwd.ancestors().find(|above| above.join(OWN).is_dir()).filter(|_| !args.no_config);
+fn root(no_config: bool, config: Option<&Path>, cwd: &Path) -> PathBuf {
+    let own = || cwd.ancestors().find(|above| above.join(OWN).is_dir()).filter(|_| !no_config);
     config.and_then(project_of).or_else(own).unwrap_or(cwd).to_owned()
 }
 

@@ -15,8 +15,9 @@ use tokio::{
 use super::{
     context::CliContext,
     failure::Failure,
-    settings::{Settings, named_provider_files},
+    settings::{self, Settings, named_provider_files},
 };
+use crate::scenario::is_scenario;
 
 /// How long nothing must change before a change counts as complete: editors save in several steps.
 const QUIET: Duration = Duration::from_millis(40);
@@ -34,18 +35,29 @@ const EXTENSIONS: [&str; 6] = ["yaml", "yml", "json", "toml", "j2", "sh"];
 pub(super) struct ProjectWatch {
     /// Never read. It watches as long as it exists.
     _watcher: RecommendedWatcher,
-    changes: UnboundedReceiver<()>,
+    changes: UnboundedReceiver<FilesChanged>,
 }
 
-/// What is watched.
+/// Which files have changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum FilesChanged {
+    /// Only files of scenarios.
+    Scenarios,
+    /// Other files, or it is unknown which ones.
+    Others,
+}
+
+/// What is watched, by the paths that the system reports: those without symbolic links.
 #[derive(Debug, Default, Clone)]
 struct WatchedPaths {
     files: Vec<PathBuf>,
     folders: Vec<PathBuf>,
+    /// Files and folders that contain scenarios and nothing else.
+    scenarios: Vec<PathBuf>,
 }
 
 impl ProjectWatch {
-    /// Watches the project's folders, its settings, and these files and folders.
+    /// Watches the project's folders, its settings, these files and folders of scenarios, and these other files and folders.
     ///
     /// # Errors
     ///
@@ -53,23 +65,24 @@ impl ProjectWatch {
     pub(super) fn start(
         context: &CliContext,
         settings: &Settings,
+        scenarios: impl IntoIterator<Item = PathBuf>,
         more: impl IntoIterator<Item = PathBuf>,
     ) -> Result<Self, Failure> {
         let mut paths = WatchedPaths::default();
-        paths.files.extend(context.config.clone());
-        // A settings file can be created later.
-        paths.files.push(context.root.join("upfault.toml"));
-        paths.folders.extend(FOLDERS.map(|folder| context.root.join(folder)));
-        let named = settings
-            .scenarios
-            .iter()
-            .map(|path| context.root.join(path))
-            .chain(more)
-            .chain(named_provider_files(context).unwrap_or_default());
-        for path in named {
-            if path.is_dir() { paths.folders.push(path) } else { paths.files.push(path) }
+        let [scenario_folder, own_folders @ ..] = FOLDERS.map(|folder| context.root.join(folder));
+        paths.add_scenarios(&scenario_folder, true);
+        for path in settings.scenarios.iter().map(|path| context.root.join(path)).chain(scenarios) {
+            paths.add_scenarios(&path, path.is_dir());
         }
-        Self::of(paths, &context.root).map_err(|error| {
+        for folder in own_folders {
+            paths.add(&folder, true);
+        }
+        // A settings file can be created later.
+        let settings_files = context.config.clone().into_iter().chain([context.root.join(settings::NAME)]);
+        for path in settings_files.chain(more).chain(named_provider_files(context).unwrap_or_default()) {
+            paths.add(&path, path.is_dir());
+        }
+        Self::of(paths, &without_links(&context.root)).map_err(|error| {
             Failure::Usage(format!(
                 "cannot watch the files of {}: {error}\nhelp: run the command again after each change, without `--watch`",
                 context.root.display()
@@ -82,9 +95,9 @@ impl ProjectWatch {
         let watched = paths.clone();
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             // An error means that events were lost, so anything may have changed.
-            let concerns = event.map_or(true, |event| watched.concerned_by(&event));
-            if concerns {
-                let _ = changed.send(());
+            let concerns = event.map_or(Some(FilesChanged::Others), |event| watched.concerned_by(&event));
+            if let Some(files) = concerns {
+                let _ = changed.send(files);
             }
         })?;
         for folder in paths.folders.iter().filter(|folder| folder.is_dir()) {
@@ -102,32 +115,79 @@ impl ProjectWatch {
     }
 
     /// Waits for a change, and until nothing more changes for a moment. Cancel-safe before the first change.
-    pub(super) async fn changed(&mut self) {
-        let _ = self.changes.recv().await;
+    pub(super) async fn changed(&mut self) -> FilesChanged {
+        let mut files = self.changes.recv().await.unwrap_or(FilesChanged::Others);
         let end = Instant::now() + LONGEST_WAIT;
-        while Instant::now() < end && timeout(QUIET, self.changes.recv()).await.is_ok() {}
+        while Instant::now() < end
+            && let Ok(more) = timeout(QUIET, self.changes.recv()).await
+        {
+            files = files.max(more.unwrap_or(FilesChanged::Others));
+        }
+        files
+    }
+
+    /// Continues with `next`, which was started later. Returns what this watch has reported since [`changed`](Self::changed):
+    /// `next` does not know it.
+    pub(super) fn replace(&mut self, next: Self) -> Option<FilesChanged> {
+        let mut before = std::mem::replace(self, next);
+        std::iter::from_fn(|| before.changes.try_recv().ok()).max()
     }
 }
 
 impl WatchedPaths {
-    fn concerned_by(&self, event: &Event) -> bool {
-        let changes = match event.kind {
-            EventKind::Access(_) => false,
-            EventKind::Any
-            | EventKind::Create(_)
-            | EventKind::Modify(_)
-            | EventKind::Remove(_)
-            | EventKind::Other => true,
-        };
-        changes && (event.need_rescan() || event.paths.iter().any(|path| self.contains(path)))
+    fn add(&mut self, path: &Path, is_folder: bool) {
+        let paths = if is_folder { &mut self.folders } else { &mut self.files };
+        paths.extend(reported_as(path));
     }
 
-    fn contains(&self, path: &Path) -> bool {
+    fn add_scenarios(&mut self, path: &Path, is_folder: bool) {
+        self.add(path, is_folder);
+        self.scenarios.extend(reported_as(path));
+    }
+
+    /// Which of the watched files an event concerns; `None` if it concerns none.
+    fn concerned_by(&self, event: &Event) -> Option<FilesChanged> {
+        if matches!(event.kind, EventKind::Access(_)) {
+            return None;
+        }
+        if event.need_rescan() {
+            return Some(FilesChanged::Others);
+        }
+        event.paths.iter().filter_map(|path| self.concerned_by_path(path)).max()
+    }
+
+    fn concerned_by_path(&self, path: &Path) -> Option<FilesChanged> {
         let is_read =
             || path.extension().and_then(OsStr::to_str).is_some_and(|end| EXTENSIONS.contains(&end));
-        self.files.iter().any(|file| file == path)
-            || self.folders.iter().any(|folder| path == folder || (path.starts_with(folder) && is_read()))
+        let is_named = |named: &&PathBuf| path.starts_with(named);
+        let concerns = self.files.iter().any(|file| file == path)
+            || self.folders.iter().any(|folder| path == folder || (path.starts_with(folder) && is_read()));
+        // Of a file in several folders, the innermost one says what it is.
+        let innermost =
+            |paths: &[PathBuf]| paths.iter().filter(is_named).map(|path| path.as_os_str().len()).max();
+        let is_of_scenario = is_scenario(path)
+            && innermost(&self.scenarios) >= innermost(&self.folders).max(innermost(&self.files));
+        concerns.then_some(if is_of_scenario { FilesChanged::Scenarios } else { FilesChanged::Others })
     }
+}
+
+/// The paths by which the system can report changes of `path`: without symbolic links in its folder, and, if it is a link
+/// itself, also that of its target.
+fn reported_as(path: &Path) -> Vec<PathBuf> {
+    let placed = match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => without_links(parent).join(name),
+        _ => path.to_owned(),
+    };
+    let target = path.canonicalize().ok().filter(|target| *target != placed);
+    std::iter::once(placed).chain(target).collect()
+}
+
+/// The path without symbolic links, as far as it exists.
+fn without_links(path: &Path) -> PathBuf {
+    let existing = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    existing
+        .and_then(|(above, real)| Some(real.join(path.strip_prefix(above).ok()?)))
+        .unwrap_or_else(|| path.to_owned())
 }
 
 #[cfg(test)]
@@ -138,8 +198,8 @@ mod tests {
         CliContext::for_tests(folder, None)
     }
 
-    async fn changed(watch: &mut ProjectWatch) {
-        timeout(Duration::from_secs(20), watch.changed()).await.expect("a change is reported");
+    async fn changed(watch: &mut ProjectWatch) -> FilesChanged {
+        timeout(Duration::from_secs(20), watch.changed()).await.expect("a change is reported")
     }
 
     #[tokio::test]
@@ -147,9 +207,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let scenario = folder.path().join("scenarios/a/b.yaml");
         std::fs::create_dir_all(scenario.parent().unwrap()).unwrap();
-        let mut watch = ProjectWatch::start(&context(folder.path()), &Settings::default(), []).unwrap();
+        let mut watch = ProjectWatch::start(&context(folder.path()), &Settings::default(), [], []).unwrap();
         std::fs::write(&scenario, "one").unwrap();
-        changed(&mut watch).await;
+        assert_eq!(changed(&mut watch).await, FilesChanged::Scenarios);
         let other = folder.path().join("scenarios/a/.b.swp");
         std::fs::write(&other, "two").unwrap();
         std::fs::rename(&other, &scenario).unwrap();
@@ -166,28 +226,86 @@ mod tests {
         std::fs::create_dir_all(own.parent().unwrap()).unwrap();
         std::fs::write(&own, "").unwrap();
         let mut watch =
-            ProjectWatch::start(&context(folder.path()), &Settings::default(), [own.clone()]).unwrap();
-        for (path, matters) in [
-            ("report.json", false),
-            ("snapshots/builtin/a.snap.new", false),
-            ("more/other.txt", false),
-            ("scenarios/a.yaml~", false),
-            ("upfault.toml", true),
-            ("scenarios/a.yaml", true),
-            ("scenarios/deep/er/a.json", true),
-            (".upfault/providers/acme.yaml", true),
-            ("scenarios", true),
-        ] {
-            let paths = WatchedPaths {
-                files: vec![own.clone(), folder.path().join("upfault.toml")],
-                folders: FOLDERS.map(|name| folder.path().join(name)).to_vec(),
-            };
-            assert_eq!(paths.contains(&folder.path().join(path)), matters, "{path}");
-        }
+            ProjectWatch::start(&context(folder.path()), &Settings::default(), [], [own.clone()]).unwrap();
         std::fs::write(folder.path().join("report.json"), "{}").unwrap();
         std::fs::write(folder.path().join("upfault.toml"), "").unwrap();
-        changed(&mut watch).await;
+        assert_eq!(changed(&mut watch).await, FilesChanged::Others);
         std::fs::write(&own, "x").unwrap();
-        changed(&mut watch).await;
+        assert_eq!(changed(&mut watch).await, FilesChanged::Others);
+    }
+
+    #[tokio::test]
+    async fn what_changes_together_with_scenarios_is_reported_with_them() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("scenarios")).unwrap();
+        let start = || ProjectWatch::start(&context(folder.path()), &Settings::default(), [], []).unwrap();
+        let mut watch = start();
+        std::fs::write(folder.path().join("upfault.toml"), "").unwrap();
+        std::fs::write(folder.path().join("scenarios/a.yaml"), "").unwrap();
+        assert_eq!(changed(&mut watch).await, FilesChanged::Others);
+        // What the old watch has seen is not lost.
+        std::fs::write(folder.path().join("scenarios/a.yaml"), "x").unwrap();
+        let reported = watch.changes.recv().await.unwrap();
+        assert_eq!(reported, FilesChanged::Scenarios);
+        let (sender, changes) = unbounded_channel();
+        watch.changes = changes;
+        sender.send(FilesChanged::Scenarios).unwrap();
+        sender.send(FilesChanged::Others).unwrap();
+        assert_eq!(watch.replace(start()), Some(FilesChanged::Others));
+    }
+
+    /// What a change of each of these paths below `/p` is reported as.
+    fn watched() -> WatchedPaths {
+        let mut paths = WatchedPaths::default();
+        let root = Path::new("/upfault-p");
+        paths.add_scenarios(&root.join("scenarios"), true);
+        paths.add_scenarios(&root.join("named.yaml"), false);
+        paths.add(&root.join(".upfault"), true);
+        paths.add(&root.join("upfault.toml"), false);
+        paths.add(&root.join("own.txt"), false);
+        paths.add(&root.join("scenarios/policy.yaml"), false);
+        paths
+    }
+
+    #[test]
+    fn only_files_of_scenarios_are_scenarios() {
+        let (scenarios, others) = (Some(FilesChanged::Scenarios), Some(FilesChanged::Others));
+        for (path, expected) in [
+            ("report.json", None),
+            ("snapshots/builtin/a.snap.new", None),
+            ("other.txt", None),
+            ("scenarios/a.yaml~", None),
+            ("upfault.toml", others),
+            ("own.txt", others),
+            (".upfault/providers/acme.yaml", others),
+            ("scenarios", others),
+            ("scenarios/a.toml", others),
+            ("scenarios/a.yaml", scenarios),
+            ("scenarios/deep/er/a.json", scenarios),
+            ("named.yaml", scenarios),
+        ] {
+            let path = Path::new("/upfault-p").join(path);
+            assert_eq!(watched().concerned_by_path(&path), expected, "{}", path.display());
+        }
+    }
+
+    /// FSEvents of macOS reports such paths, whatever path is watched.
+    #[cfg(unix)]
+    #[test]
+    fn a_project_below_a_symbolic_link_is_known_by_its_real_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = folder.path().canonicalize().unwrap().join("real");
+        std::fs::create_dir_all(real.join("scenarios")).unwrap();
+        std::fs::write(real.join("shared.toml"), "").unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        std::os::unix::fs::symlink(real.join("shared.toml"), real.join("upfault.toml")).unwrap();
+        let mut paths = WatchedPaths::default();
+        paths.add_scenarios(&link.join("scenarios"), true);
+        paths.add(&link.join("later/folder"), true);
+        paths.add(&link.join("upfault.toml"), false);
+        for path in ["scenarios/a.yaml", "later/folder/a.yaml", "upfault.toml", "shared.toml"] {
+            assert!(paths.concerned_by_path(&real.join(path)).is_some(), "{path}");
+        }
     }
 }

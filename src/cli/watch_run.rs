@@ -3,8 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    args::RunArgs, context::CliContext, failure::Failure, filter::Filter, interrupt, own_files, print, run,
-    select, settings::Settings, watch::ProjectWatch,
+    args::RunArgs,
+    context::CliContext,
+    failure::Failure,
+    filter::Filter,
+    interrupt, own_files, print, run, select,
+    settings::Settings,
+    watch::{FilesChanged, ProjectWatch},
 };
 use crate::report::{EXIT_INTERRUPTED, plural};
 
@@ -20,6 +25,7 @@ pub(super) fn watch(context: &CliContext, args: &RunArgs) -> Result<u8, Failure>
     let mut watch = start(context, args)?;
     let mut before = texts(context, &once);
     let mut code = run::run(context, once.clone());
+    let mut context = context.clone();
     loop {
         if matches!(code, Ok(EXIT_INTERRUPTED)) {
             return code;
@@ -28,21 +34,30 @@ pub(super) fn watch(context: &CliContext, args: &RunArgs) -> Result<u8, Failure>
             print::note(&failure.render(context.color_err));
         }
         print::note("\nwatching for changes; Ctrl-C ends it");
-        let interrupted = runtime.block_on(async {
+        let changed = runtime.block_on(async {
             tokio::select! {
                 biased;
-                () = interrupt::terminated() => true,
-                () = watch.changed() => false,
+                () = interrupt::terminated() => None,
+                files = watch.changed() => Some(files),
             }
         });
-        if interrupted {
-            return Ok(EXIT_INTERRUPTED);
+        let Some(mut files) = changed else { return Ok(EXIT_INTERRUPTED) };
+        // The settings file may be new.
+        match context.found_again() {
+            Ok(found) => context = found,
+            Err(failure) => {
+                (before, code) = (None, Err(failure));
+                continue;
+            }
         }
         // Folders that did not exist before are watched from now on. Settings that do not load leave the old watch.
-        if let Ok(next) = start(context, args) {
-            watch = next;
+        if let Ok(next) = start(&context, args) {
+            files = files.max(watch.replace(next).unwrap_or(files));
         }
-        match own_files::load(context) {
+        if files == FilesChanged::Others {
+            before = None;
+        }
+        match own_files::load(&context) {
             // A word that other files use has another meaning.
             Ok(true) => before = None,
             Ok(false) => {}
@@ -51,11 +66,11 @@ pub(super) fn watch(context: &CliContext, args: &RunArgs) -> Result<u8, Failure>
                 continue;
             }
         }
-        let after = texts(context, &once);
+        let after = texts(&context, &once);
         let again = concerned(&once, before.as_ref(), after.as_ref());
         let headline = after.as_ref().map_or("\nfiles changed\n".to_owned(), |_| headline(again.as_ref()));
         print::note(&headline);
-        code = run::run(context, again.unwrap_or_else(|| once.clone()));
+        code = run::run(&context, again.unwrap_or_else(|| once.clone()));
         before = after.or(before);
     }
 }
@@ -66,7 +81,7 @@ fn start(context: &CliContext, args: &RunArgs) -> Result<ProjectWatch, Failure> 
     let spec = args.proxy.as_ref().or(settings.proxy.as_ref());
     let definition = spec.map(|spec| context.place(spec)).filter(|folder| folder.is_dir());
     let policy = args.policy.as_ref().map(|name| context.place(name)).filter(|file| file.is_file());
-    ProjectWatch::start(context, &settings, paths.chain(definition).chain(policy))
+    ProjectWatch::start(context, &settings, paths, definition.into_iter().chain(policy))
 }
 
 /// The cases that a run selects, by their ids, with the texts of their scenarios; `None` if they do not load.
@@ -120,7 +135,7 @@ mod tests {
         let ids = |ids: &[&str]| Some(ids.iter().map(|id| (*id).to_owned()).collect());
         assert_eq!(of(&[("a", "2"), ("a[stream]", "2"), ("b", "1")]), ids(&["a", "a[stream]"]));
         assert_eq!(of(&[("a", "1"), ("a[stream]", "1"), ("b", "1"), ("c", "1")]), ids(&["c"]));
-        assert_eq!(of(&[("a", "1"), ("a[stream]", "1"), ("b", "1")]), None, "the settings have changed");
+        assert_eq!(of(&[("a", "1"), ("a[stream]", "1"), ("b", "1")]), None, "what has changed is unknown");
         assert!(concerned(&RunArgs::default(), None, Some(&before)).is_none());
     }
 }

@@ -1,6 +1,6 @@
 //! `upfault serve --watch`: loads the files again when one changes.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, path::PathBuf};
 
 use super::{
     args::ServeArgs, armed_files::ArmedFiles, context::CliContext, failure::Failure, own_files, print,
@@ -15,9 +15,10 @@ use crate::{provider::loaded_provider_files, report::plural, serve::Server};
 /// If the system cannot watch files.
 pub(super) fn start(context: &CliContext, args: &ServeArgs) -> Result<ProjectWatch, Failure> {
     let settings = Settings::read(context)?;
-    let files = args.arm.iter().map(|from| &from.file);
-    let named = args.paths.iter().chain(files).map(|path| context.place(path));
-    ProjectWatch::start(context, &settings, named.filter(|path| path.exists()))
+    let placed = |path: &PathBuf| Some(context.place(path)).filter(|path| path.exists());
+    let scenarios = args.paths.iter().filter_map(placed);
+    let files = args.arm.iter().map(|from| &from.file).filter_map(placed);
+    ProjectWatch::start(context, &settings, scenarios, files)
 }
 
 /// Loads the files after each change. What does not load is reported, and the last good state keeps serving.
@@ -30,22 +31,41 @@ pub(super) async fn keep(
 ) -> Infallible {
     // Whether mocks still play what words of the project's files meant before.
     let mut outdated = false;
+    let mut context = context.clone();
     loop {
         watch.changed().await;
-        // Folders that did not exist before are watched from now on.
-        if let Ok(next) = start(context, args) {
-            watch = next;
-        }
-        match reload(context, args, server, &mut files, &mut outdated).await {
-            Ok(line) => print::note(&line),
-            Err(failure) => {
-                print::note(&format!(
-                    "{}\nnote: the files have changed and do not load: what was loaded before keeps serving",
-                    failure.render(context.color_err)
-                ));
+        let reloaded = match context.found_again() {
+            Ok(found) => {
+                context = found;
+                // Folders that did not exist before are watched from now on. What the old watch has reported is read below.
+                if let Ok(next) = start(&context, args) {
+                    watch = next;
+                }
+                reload(&context, args, server, &mut files, &mut outdated).await
             }
+            Err(failure) => Err(NotReloaded::Unread(failure)),
+        };
+        match reloaded {
+            Ok(line) => print::note(&line),
+            Err(NotReloaded::Unread(failure)) => print::note(&format!(
+                "{}\nnote: the files have changed and do not load: what was loaded before keeps serving",
+                failure.render(context.color_err)
+            )),
+            Err(NotReloaded::Unarmed(failure)) => print::note(&format!(
+                "{}\nnote: the files were loaded, but not every mock of `--arm` could be armed again; the next change of a file is \
+                 another attempt",
+                failure.render(context.color_err)
+            )),
         }
     }
+}
+
+/// Why files were not loaded again.
+enum NotReloaded {
+    /// They do not load. Nothing has changed.
+    Unread(Failure),
+    /// They were loaded, and a mock could not be armed.
+    Unarmed(Failure),
 }
 
 async fn reload(
@@ -54,10 +74,10 @@ async fn reload(
     server: &Server,
     files: &mut ArmedFiles,
     outdated: &mut bool,
-) -> Result<String, Failure> {
+) -> Result<String, NotReloaded> {
     // Everything is read before anything changes. Words have their new meaning while the other files are read.
     let before = loaded_provider_files();
-    let is_new = own_files::load(context)?;
+    let is_new = own_files::load(context).map_err(NotReloaded::Unread)?;
     let read = serve_library::library(context, args)
         .and_then(|library| Ok((files.read(context, &library)?, library)))
         .and_then(|read| {
@@ -66,11 +86,11 @@ async fn reload(
             }
             Ok(read)
         });
-    let (wanted, library) = read.inspect_err(|_| own_files::restore(before))?;
+    let (wanted, library) = read.inspect_err(|_| own_files::restore(before)).map_err(NotReloaded::Unread)?;
     *outdated |= is_new;
     let scenarios = plural(library.scenarios.len(), "scenario");
     let followed = server.mocks().replace_library(library, *outdated);
-    let changed = files.arm_again(server, wanted, *outdated).await?;
+    let changed = files.arm_again(server, wanted, *outdated).await.map_err(NotReloaded::Unarmed)?;
     *outdated = false;
     let mut line = format!("reloaded: {scenarios}");
     if !changed.is_empty() {

@@ -112,14 +112,47 @@ fn a_run_repeats_the_cases_of_changed_scenarios() {
     stage.write("scenarios/t/plain.yaml", &plain.replace("stream: [false, true]", "stream: [true]"));
     running.line_with("1 case: 1 pass");
     running.line_with("watching for changes");
-    stage.write("scenarios/u/new.yaml", &refusing(429));
+    // Settings that change together with scenarios concern every case.
     stage.write("upfault.toml", "scenarios = [\"scenarios\"]\n");
-    running.line_with("files changed: running 1 case again");
-    running.line_with("1 case: 1 pass");
+    stage.write("scenarios/u/new.yaml", &refusing(429));
+    running.line_with("files changed: running every case again");
+    running.line_with("4 cases: 4 pass");
     running.line_with("watching for changes");
     stage.write("upfault.toml", "scenarios = [\"scenarios\"]\nseed = 7\n");
     running.line_with("files changed: running every case again");
     running.line_with("watching for changes");
     assert_eq!(running.end("INT"), Some(130), "{:?}", running.seen);
     stage.upfault(&["run", "--watch", "--accept"]).code(2).err_has(&["cannot be used with"]);
+}
+
+#[test]
+fn settings_that_are_created_later_are_followed() {
+    let stage = Stage::small();
+    let mut command = stage.command(&["run", "--watch", "scenarios/t"]);
+    command.env("CI", "true");
+    let mut running = Listening::silent(command);
+    running.line_with("4 cases: 4 pass");
+    running.line_with("watching for changes");
+    stage.write("upfault.toml", "filter = \"t/plain*\"\n");
+    running.line_with("files changed: running every case again");
+    running.line_with("2 cases: 2 pass");
+    running.line_with("watching for changes");
+    stage.write("upfault.toml", "fliter = \"t/plain*\"\n");
+    running.line_with("unknown key `fliter`");
+    running.line_with("watching for changes");
+    std::fs::remove_file(stage.path("upfault.toml")).unwrap();
+    running.line_with("4 cases: 4 pass");
+    running.line_with("watching for changes");
+    assert_eq!(running.end("INT"), Some(130), "{:?}", running.seen);
+
+    let mut serving = Listening::start(&stage, &["serve", "--watch"]);
+    stage.write("upfault.toml", "fliter = \"t/plain*\"\n");
+    serving.line_with("unknown key `fliter`");
+    serving.line_with("what was loaded before keeps serving");
+    stage.write("more/late.yaml", &refusing(418));
+    stage.write("upfault.toml", "scenarios = [\"more\"]\n");
+    serving.line_with("reloaded: 1 scenario");
+    let base = serving.arm(r#"{"scenario": "late"}"#);
+    assert_eq!(status(&serving, &base), 418);
+    assert_eq!(serving.end("TERM"), Some(0), "{:?}", serving.seen);
 }
