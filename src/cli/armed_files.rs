@@ -23,7 +23,8 @@ pub(super) struct ArmedFiles(Vec<ArmedFile>);
 #[derive(Debug)]
 struct ArmedFile {
     from: ArmFrom,
-    wanted: ArmRequest,
+    /// What is armed; `None` if nothing is, because arming it again failed.
+    wanted: Option<ArmRequest>,
     /// Where the search for its own ports begins.
     ports: OwnPorts,
 }
@@ -51,7 +52,7 @@ impl ArmedFiles {
             let begin = ports;
             let mock = server.mocks().arm_named(&from.name, &wanted, &mut ports);
             armed.push(mock.map_err(|error| refused(&from.name, error))?);
-            self.0.push(ArmedFile { from: from.clone(), wanted, ports: begin });
+            self.0.push(ArmedFile { from: from.clone(), wanted: Some(wanted), ports: begin });
         }
         Ok(armed)
     }
@@ -69,7 +70,8 @@ impl ArmedFiles {
     ///
     /// # Errors
     ///
-    /// If a mock cannot be armed. Then the old one is armed again.
+    /// If a mock cannot be armed. Then the old one is armed again. If that fails too, none is armed, and the next call tries to
+    /// arm the wanted one.
     pub(super) async fn arm_again(
         &mut self,
         server: &Server,
@@ -78,16 +80,21 @@ impl ArmedFiles {
     ) -> Result<Vec<String>, Failure> {
         let mut changed = Vec::new();
         for (file, wanted) in self.0.iter_mut().zip(wanted) {
-            if !all && wanted.serves_the_same(&file.wanted) {
+            if !all && file.wanted.as_ref().is_some_and(|armed| wanted.serves_the_same(armed)) {
                 continue;
             }
             let name = &file.from.name;
             server.mocks().disarm(&name.to_string());
+            let before = file.wanted.take();
             if let Err(error) = arm_when_free(server, name, &wanted, file.ports).await {
-                let _ = arm_when_free(server, name, &file.wanted, file.ports).await;
+                if let Some(before) = before
+                    && arm_when_free(server, name, &before, file.ports).await.is_ok()
+                {
+                    file.wanted = Some(before);
+                }
                 return Err(refused(name, error));
             }
-            file.wanted = wanted;
+            file.wanted = Some(wanted);
             changed.push(name.to_string());
         }
         Ok(changed)
@@ -137,5 +144,47 @@ fn refused(name: &MockName, error: NotArmed) -> Failure {
              gets the next one after that of `--listen`"
         )),
         NotArmed::Full(_) => Failure::Usage("too many mocks are armed".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::scenario::load_arm;
+
+    fn request(fault: &str) -> ArmRequest {
+        let text =
+            format!(r#"{{"provider": "openai", "upstream": [{{"faults": [{{"connection": "{fault}"}}]}}]}}"#);
+        load_arm(&text, &Library::default()).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_mock_whose_port_was_taken_is_armed_at_the_next_change() {
+        let server = Server::start(([127, 0, 0, 1], 0).into(), Library::default(), Vec::new()).await.unwrap();
+        let name: MockName = "own".parse().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let ports = OwnPorts::After(port - 1);
+        let [old, new] = ["reset_at_once", "accepted_closed"].map(request);
+        let mut first = ports;
+        server.mocks().arm_named(&name, &old, &mut first).unwrap();
+        let from = ArmFrom { name: name.clone(), file: "armed.json".into() };
+        let mut files = ArmedFiles(vec![ArmedFile { from, wanted: Some(old.clone()), ports }]);
+
+        // Another program takes the port as soon as it is free.
+        server.mocks().disarm("own");
+        let taken = loop {
+            match TcpListener::bind(("127.0.0.1", port)) {
+                Ok(taken) => break taken,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        };
+        files.arm_again(&server, vec![new], false).await.unwrap_err();
+        assert!(server.mocks().ledger("own").is_none());
+        drop(taken);
+        // The file has its old content again.
+        assert_eq!(files.arm_again(&server, vec![old], false).await.unwrap(), ["own"]);
+        assert!(server.mocks().ledger("own").is_some());
     }
 }
