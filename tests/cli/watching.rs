@@ -113,8 +113,8 @@ fn a_run_repeats_the_cases_of_changed_scenarios() {
     running.line_with("1 case: 1 pass");
     running.line_with("watching for changes");
     // Settings that change together with scenarios concern every case.
-    stage.write("upfault.toml", "scenarios = [\"scenarios\"]\n");
     stage.write("scenarios/u/new.yaml", &refusing(429));
+    stage.write("upfault.toml", "scenarios = [\"scenarios\"]\n");
     running.line_with("files changed: running every case again");
     running.line_with("4 cases: 4 pass");
     running.line_with("watching for changes");
