@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{
+    Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher,
+    event::{CreateKind, ModifyKind, RemoveKind},
+};
 use tokio::{
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
     time::{Instant, timeout},
@@ -153,19 +156,27 @@ impl WatchedPaths {
         if event.need_rescan() {
             return Some(FilesChanged::Others);
         }
-        event.paths.iter().filter_map(|path| self.concerned_by_path(path)).max()
+        // A folder can appear or disappear with its files, and then only its own path is reported. The name that a folder had
+        // before is recognised by its missing extension.
+        let is_folder = |path: &Path| match event.kind {
+            EventKind::Create(CreateKind::Folder) | EventKind::Remove(RemoveKind::Folder) => true,
+            EventKind::Modify(ModifyKind::Name(_)) => path.is_dir() || path.extension().is_none(),
+            _ => false,
+        };
+        event.paths.iter().filter_map(|path| self.concerned_by_path(path, is_folder(path))).max()
     }
 
-    fn concerned_by_path(&self, path: &Path) -> Option<FilesChanged> {
-        let is_read =
-            || path.extension().and_then(OsStr::to_str).is_some_and(|end| EXTENSIONS.contains(&end));
+    fn concerned_by_path(&self, path: &Path, is_folder: bool) -> Option<FilesChanged> {
+        let is_read = || {
+            is_folder || path.extension().and_then(OsStr::to_str).is_some_and(|end| EXTENSIONS.contains(&end))
+        };
         let is_named = |named: &&PathBuf| path.starts_with(named);
         let concerns = self.files.iter().any(|file| file == path)
             || self.folders.iter().any(|folder| path == folder || (path.starts_with(folder) && is_read()));
         // Of a file in several folders, the innermost one says what it is.
         let innermost =
             |paths: &[PathBuf]| paths.iter().filter(is_named).map(|path| path.as_os_str().len()).max();
-        let is_of_scenario = is_scenario(path)
+        let is_of_scenario = (is_folder || is_scenario(path))
             && innermost(&self.scenarios) >= innermost(&self.folders).max(innermost(&self.files));
         concerns.then_some(if is_of_scenario { FilesChanged::Scenarios } else { FilesChanged::Others })
     }
@@ -235,6 +246,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_folder_that_is_moved_is_reported() {
+        let folder = tempfile::tempdir().unwrap();
+        let (outside, inside) = (folder.path().join("prepared"), folder.path().join("scenarios/prepared"));
+        std::fs::create_dir_all(&outside).unwrap();
+        std::fs::create_dir_all(folder.path().join("scenarios")).unwrap();
+        std::fs::write(outside.join("a.yaml"), "").unwrap();
+        let mut watch = ProjectWatch::start(&context(folder.path()), &Settings::default(), [], []).unwrap();
+        std::fs::rename(&outside, &inside).unwrap();
+        assert_eq!(changed(&mut watch).await, FilesChanged::Scenarios);
+        std::fs::rename(&inside, &outside).unwrap();
+        assert_eq!(changed(&mut watch).await, FilesChanged::Scenarios);
+    }
+
+    #[tokio::test]
     async fn what_changes_together_with_scenarios_is_reported_with_them() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("scenarios")).unwrap();
@@ -254,7 +279,7 @@ mod tests {
         assert_eq!(watch.replace(start()), Some(FilesChanged::Others));
     }
 
-    /// What a change of each of these paths below `/p` is reported as.
+    /// The paths of a project in `/upfault-p`, which does not exist.
     fn watched() -> WatchedPaths {
         let mut paths = WatchedPaths::default();
         let root = Path::new("/upfault-p");
@@ -285,7 +310,7 @@ mod tests {
             ("named.yaml", scenarios),
         ] {
             let path = Path::new("/upfault-p").join(path);
-            assert_eq!(watched().concerned_by_path(&path), expected, "{}", path.display());
+            assert_eq!(watched().concerned_by_path(&path, false), expected, "{}", path.display());
         }
     }
 
@@ -305,7 +330,7 @@ mod tests {
         paths.add(&link.join("later/folder"), true);
         paths.add(&link.join("upfault.toml"), false);
         for path in ["scenarios/a.yaml", "later/folder/a.yaml", "upfault.toml", "shared.toml"] {
-            assert!(paths.concerned_by_path(&real.join(path)).is_some(), "{path}");
+            assert!(paths.concerned_by_path(&real.join(path), false).is_some(), "{path}");
         }
     }
 }
