@@ -7,15 +7,19 @@ use crate::{
     bundled::SCHEMAS,
     report,
     scenario::{ErrorName, Provider},
+    serve::published,
 };
 
 /// Prints a JSON Schema, or the OpenAPI document.
 pub(super) fn schema(of: SchemaOf) -> Result<u8, Failure> {
     let file = match of {
+        SchemaOf::Openapi => {
+            print::out(&published())?;
+            return Ok(report::EXIT_OK);
+        }
         SchemaOf::Scenario => "scenario.schema.json",
         SchemaOf::Proxy => "proxy.schema.json",
         SchemaOf::Settings => "upfault.schema.json",
-        SchemaOf::Openapi => "openapi.json",
         SchemaOf::Selftest => "selftest.schema.json",
         SchemaOf::Report => "report.schema.json",
         SchemaOf::Comparison => "comparison.schema.json",

@@ -8,6 +8,7 @@ mod limits;
 #[cfg(test)]
 mod openapi;
 mod page;
+mod published;
 mod reply;
 mod routes;
 mod server;
@@ -17,6 +18,7 @@ pub(crate) use armed_mocks::{ArmedMock, ArmedMocks, MockDeployment, MockName, No
 #[cfg(test)]
 pub(crate) use catalogue::entries;
 pub(crate) use catalogue::other_names;
+pub(crate) use published::published;
 pub use server::Server;
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     limits,
+    published::VERSION,
     reply::{ArmedReply, ErrorReply, HealthReply, LedgerReply, StraysReply},
 };
 use crate::scenario::{ArmFile, schema_settings};
@@ -25,7 +26,7 @@ Limits:
 
 ";
 
-/// The OpenAPI 3.1 document as pretty JSON with a line feed at its end.
+/// The OpenAPI 3.1 document as pretty JSON with a line feed at its end, with [`VERSION`] in place of the version.
 pub(super) fn document() -> String {
     let mut text = format!("{:#}", value());
     text.push('\n');
@@ -127,7 +128,7 @@ fn value() -> Value {
     }
     json!({
         "openapi": "3.1.0",
-        "info": {"title": "upfault serve", "version": env!("CARGO_PKG_VERSION"), "description": ABOUT.to_owned() + &limits::table()},
+        "info": {"title": "upfault serve", "version": VERSION, "description": ABOUT.to_owned() + &limits::table()},
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {"schemas": schemas},

@@ -21,12 +21,10 @@ use super::{
     catalogue,
     limits::{MAX_ARMED, MAX_BODY, MAX_DEPLOYMENTS},
     page,
+    published::published,
     reply::{ArmedReply, HealthReply, LedgerReply, Refused, StraysReply, json, plain, typed},
 };
-use crate::{
-    bundled::SCHEMAS,
-    scenario::{Provider, load_arm, nearest},
-};
+use crate::scenario::{Provider, load_arm, nearest};
 
 type Mocks = Extension<Arc<ArmedMocks>>;
 type ApiResult = Result<AxumResponse, Refused>;
@@ -125,7 +123,7 @@ async fn health(Extension(mocks): Mocks) -> AxumResponse {
 }
 
 async fn description() -> AxumResponse {
-    typed(StatusCode::OK, "application/json", SCHEMAS.get("openapi.json").unwrap_or_default().to_owned())
+    typed(StatusCode::OK, "application/json", published())
 }
 
 async fn arm(

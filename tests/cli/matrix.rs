@@ -19,7 +19,11 @@ fn gateways_are_compared_with_the_control_whatever_they_do() {
     .err_has(&["builtin: 4 of 4 cases", "builtin:retry-after-dropped, again: "])
     .out_has(&[
         "2 gateways by policy default",
-        "1  builtin 0.1.0 (control)\n      4 cases judged, 0 break a required rule, 0 skipped",
+        concat!(
+            "1  builtin ",
+            env!("CARGO_PKG_VERSION"),
+            " (control)\n      4 cases judged, 0 break a required rule, 0 skipped"
+        ),
         "4 cases judged, 2 break a required rule, 0 skipped",
         "headers.retry-after                .     2",
         "that no gateway breaks",

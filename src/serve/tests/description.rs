@@ -116,7 +116,9 @@ async fn responses_match_their_schemas() {
     fits("HealthReply", &ask("GET", "/_upfault/health", "").await);
     fits("ErrorReply", &ask("POST", "/_upfault/arm", "{").await);
     fits("ErrorReply", &ask("GET", "/_upfault/ledger/none", "").await);
-    assert_eq!(ask("GET", "/_upfault/openapi.json", "").await, document);
+    let mut published = document.clone();
+    published["info"]["version"] = env!("CARGO_PKG_VERSION").into();
+    assert_eq!(ask("GET", "/_upfault/openapi.json", "").await, published);
 }
 
 #[test]
