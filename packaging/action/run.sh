@@ -35,8 +35,19 @@ done
 # The words of ARGS are separated by spaces and line breaks; a shell does not expand their patterns.
 read -r -a more <<<"${ARGS//[$'\r\n']/ }"
 summary="$reports/summary.md"
+annotations="$reports/annotations.txt"
+# The run prints what gateways send and log. The runner must not read commands (`::NAME::`) in it, so they are off until it ends.
+token=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
 code=0
-upfault run ${arguments[@]+"${arguments[@]}"} --report "markdown=$summary" --report github ${more[@]+"${more[@]}"} || code=$?
+echo "::stop-commands::$token"
+upfault run ${arguments[@]+"${arguments[@]}"} --report "markdown=$summary" --report "github=$annotations" ${more[@]+"${more[@]}"} || code=$?
+# The last line of the run may lack its line break.
+echo
+echo "::$token::"
+if [[ -f "$annotations" ]]; then
+    cat "$annotations"
+    rm "$annotations"
+fi
 if [[ -f "$summary" ]]; then
     cat "$summary" >>"$GITHUB_STEP_SUMMARY"
     rm "$summary"

@@ -73,6 +73,9 @@ fn the_action_saves_what_it_installed_even_if_the_run_finds_something() {
     assert_eq!(steps[restore]["with"]["path"], steps[save]["with"]["path"]);
     assert_eq!(steps[save]["with"]["key"], "${{ steps.cache.outputs.cache-primary-key }}");
     assert_eq!(steps[restore]["id"], "cache");
+    // Interrupted runs and failed installations are not worth keeping.
+    let condition = steps[save]["if"].as_str().unwrap();
+    assert!(condition.ends_with(r#"contains(fromJSON('["0", "1"]'), steps.run.outputs.exit-code)"#), "{condition}");
 }
 
 #[test]
@@ -80,7 +83,6 @@ fn the_scripts_of_the_action_read_only_what_their_steps_set() {
     let by_the_runner = [
         "RUNNER_TEMP",
         "GITHUB_OUTPUT",
-        "GITHUB_ENV",
         "GITHUB_PATH",
         "GITHUB_STEP_SUMMARY",
         "GITHUB_ACTION_PATH",
@@ -88,7 +90,12 @@ fn the_scripts_of_the_action_read_only_what_their_steps_set() {
     for script in ["install.sh", "run.sh"] {
         let text = fs::read_to_string(root().join("packaging/action").join(script)).unwrap();
         let step = step(script);
-        let set: BTreeSet<&str> = step["env"].as_object().unwrap().keys().map(String::as_str).collect();
+        let set = step["env"].as_object().unwrap().keys().map(String::as_str);
+        // upfault and uv read these. They are not in GITHUB_ENV, which would change the folders of later steps.
+        let (programs, set): (BTreeSet<&str>, BTreeSet<&str>) = set.partition(|name| name.starts_with('U'));
+        let wanted: &[&str] =
+            if script == "run.sh" { &["UPFAULT_CACHE", "UV_PYTHON_INSTALL_DIR"] } else { &[] };
+        assert!(programs.iter().eq(wanted), "{script}: {programs:?}");
         let read: BTreeSet<&str> =
             variables(&text).into_iter().filter(|name| !by_the_runner.contains(name)).collect();
         assert_eq!(read, set, "{script}");
@@ -100,7 +107,7 @@ fn script(stage: &Stage, name: &str, variables: &[(&str, &str)]) -> CliOutput {
     let line = format!("bash '{}'", root().join("packaging/action").join(name).display());
     let mut shell = stage.shell(&line);
     fs::create_dir_all(stage.path("temp")).unwrap();
-    for file in ["GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STEP_SUMMARY"] {
+    for file in ["GITHUB_OUTPUT", "GITHUB_PATH", "GITHUB_STEP_SUMMARY"] {
         shell.env(file, stage.path(&file.to_lowercase()));
     }
     shell.env("RUNNER_TEMP", stage.path("temp")).env("CI", "true").envs(variables.iter().copied());
@@ -130,7 +137,13 @@ const INPUTS: [(&str, &str); 5] = [
 fn the_action_writes_reports_annotations_a_summary_and_the_exit_code() {
     let stage = project();
     let said = script(&stage, "run.sh", &INPUTS).code(0).out_has(&["::error file=scenarios/t/b.yaml"]);
-    assert!(said.err.contains("4 cases: "), "the text for people is in the log: {}", said.err);
+    // What a gateway sends cannot be a command; the annotations come after it.
+    let parts: Vec<&str> = said.out.split("::stop-commands::").collect();
+    let [_, rest] = parts[..] else { panic!("commands are not stopped once: {}", said.out) };
+    let (token, rest) = rest.split_once('\n').unwrap();
+    let (log, annotations) = rest.split_once(&format!("\n::{token}::\n")).unwrap();
+    assert!(token.len() == 32 && log.contains("4 cases: ") && !log.contains("::error"), "{}", said.out);
+    assert!(annotations.lines().all(|line| line.starts_with("::error ")), "{annotations}");
     assert_eq!(output(&stage, "exit-code"), "1");
     let reports = output(&stage, "reports");
     assert!(fs::read_to_string(format!("{reports}/upfault.json")).unwrap().contains("\"cases\""));
@@ -181,30 +194,41 @@ fn the_action_installs_what_its_inputs_name_and_puts_it_on_the_path() {
     );
     let (calls, installed) =
         (stage.path("calls").display().to_string(), stage.path("installed").display().to_string());
-    for (version, package, wanted) in
-        [("latest", "", "upfault"), ("1.2.3", "", "upfault==1.2.3"), ("latest", "/x/up.whl", "/x/up.whl")]
-    {
-        let path = format!("{bin}:{program}:/usr/local/bin:/usr/bin:/bin");
+    let own = format!("upfault=={}", env!("CARGO_PKG_VERSION"));
+    let path = format!("{bin}:{program}:/usr/local/bin:/usr/bin:/bin");
+    let install = |version: &str, package: &str, proxy: &str| {
         let variables = [
             ("PATH", path.as_str()),
             ("VERSION", version),
             ("PACKAGE", package),
+            ("PROXY", proxy),
+            ("GITHUB_ACTION_PATH", env!("CARGO_MANIFEST_DIR")),
             ("CALLS", &calls),
             ("INSTALLED", &installed),
         ];
+        // Each step has an empty file for its outputs.
+        stage.write("github_output", "");
         script(&stage, "install.sh", &variables)
             .code(0)
             .out_has(&[&format!("upfault {}", env!("CARGO_PKG_VERSION"))]);
-        assert!(
-            stage.read("calls").contains(&format!("tool install --quiet --force {wanted}\n")),
-            "{}",
-            stage.read("calls")
-        );
+        output(&stage, "key")
+    };
+    for (version, package, wanted) in [
+        ("", "", own.as_str()),
+        ("latest", "", "upfault"),
+        ("1.2.3", "", "upfault==1.2.3"),
+        ("", "/x/up.whl", "/x/up.whl"),
+    ] {
+        install(version, package, "");
+        let calls = stage.read("calls");
+        let last = calls.lines().rfind(|line| line.contains("install")).unwrap();
+        assert_eq!(last, format!("tool install --quiet --force {wanted}"));
     }
-    assert!(output(&stage, "version").starts_with(env!("CARGO_PKG_VERSION")));
     assert!(stage.read("github_path").contains(&installed));
-    let cache = output(&stage, "cache");
-    assert!(
-        stage.read("github_env").contains(&format!("UPFAULT_CACHE={cache}")) && Path::new(&cache).is_dir()
-    );
+    assert!(Path::new(&output(&stage, "cache")).is_dir() && Path::new(&output(&stage, "python")).is_dir());
+    // `actions/cache` accepts no commas in a key, and each proxy has its own.
+    let key = install("", "", "litellm@1.108.7:workers-2,redis");
+    assert!(key.len() == 64 && key.chars().all(|c| c.is_ascii_hexdigit()), "{key}");
+    assert_ne!(key, install("", "", "litellm@1.108.7:workers-2"));
+    assert_eq!(key, install("", "", "litellm@1.108.7:workers-2,redis"));
 }
