@@ -1,16 +1,18 @@
-"""Makes every other package from the wheels in a folder: `python3 packaging/packages.py dist`.
+"""Makes every other package from the wheels in a folder: `python3 packaging/packages.py dist [--all]`.
+
+`--all` fails if a target has no wheel.
 
 Each wheel contains the program of one target. From it come an archive (for cargo-binstall and for people), the npm package of
 that target, and the bill of materials. The launcher for npm and SHA256SUMS come last. The same wheels give the same bytes.
 """
 
+import argparse
 import gzip
 import hashlib
 import io
 import json
 import os
 import subprocess
-import sys
 import tarfile
 import tempfile
 import zipfile
@@ -101,9 +103,13 @@ def launcher(folder):
 
 
 def main():
-    folder = Path(sys.argv[1])
+    arguments = argparse.ArgumentParser(description="Makes every other package from the wheels in a folder.")
+    arguments.add_argument("folder", type=Path)
+    arguments.add_argument("--all", action="store_true", help="fail if a target has no wheel")
+    arguments = arguments.parse_args()
+    folder = arguments.folder
     made = []
-    for target, wheel in release.wheels(folder):
+    for target, wheel in release.wheels(folder, complete=arguments.all):
         program = release.program(target, wheel)
         materials = folder / f"upfault-{target['target']}.cyclonedx.json"
         materials.write_bytes(release.bill_of_materials(wheel))

@@ -4,12 +4,14 @@
     npm     the npm packages
     crates  the crate
     major   the tag of the major version, such as v0, by which workflows use the action
-    image   uploads nothing: prints the name and the tag of the image as outputs of a step
+    image   uploads nothing: prints the name, the tag and the version of the image as outputs of a step
 
-A step skips what an earlier attempt has uploaded, so that a job that failed can be repeated.
+A step skips what an earlier attempt has uploaded, so that a job that failed can be repeated with the same files. A new build has
+other files, and is an error.
 """
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -40,6 +42,10 @@ def github(folder):
     tag = f"v{release.VERSION}"
     is_draft = printed("gh", "release", "view", tag, "--json", "isDraft", "--jq", ".isDraft")
     if is_draft == "false":
+        published = printed("gh", "release", "download", tag, "--pattern", "SHA256SUMS", "--output", "-")
+        if published != (folder / "SHA256SUMS").read_text(encoding="utf-8").strip():
+            raise SystemExit(f"error: {tag} is published with other files than these: a new build is not the same release\n\
+help: choose `Re-run failed jobs` instead of `Re-run all jobs`, or release a new version")
         print(f"{tag} is published already")
         return
     if is_draft is None:
@@ -59,7 +65,7 @@ def npm(folder):
         tag = ["--tag", "next"] if is_prerelease() else []
         # npm reads a relative path as a repository on GitHub unless it begins with a dot.
         package = (folder / f"{name}-{release.VERSION}.tgz").resolve()
-        run("npm", "publish", "--provenance", "--access", "public", *tag, str(package))
+        run("npm", "publish", "--ignore-scripts", "--provenance", "--access", "public", *tag, str(package))
 
 
 def crates(_folder):
@@ -69,12 +75,21 @@ def crates(_folder):
         if printed("cargo", "info", "--registry", "crates-io", spec, folder=elsewhere) is not None:
             print(f"{spec} is published already")
             return
-    run("cargo", "publish", "--locked")
+    # Without compiling anything, because the code of a dependency could read the token. The job `crate` compiles the same files.
+    run("cargo", "publish", "--locked", "--no-verify")
 
 
 def major(_folder):
     if is_prerelease():
         print("a pre-release does not move the tag of the major version")
+        return
+    published = printed("gh", "release", "list", "--exclude-drafts", "--exclude-pre-releases", "--limit", "1000",
+                        "--json", "tagName", "--jq", ".[].tagName")
+    if published is None:
+        raise SystemExit("error: the list of releases cannot be read")
+    newest = newest_of_major(published.split(), release.VERSION)
+    if newest != release.VERSION:
+        print(f"{newest} is newer, so that the tag of the major version stays")
         return
     repository, commit = os.environ["GITHUB_REPOSITORY"], os.environ["GITHUB_SHA"]
     tag = f"v{release.VERSION.split('.')[0]}"
@@ -87,7 +102,7 @@ def major(_folder):
 
 def image(_folder):
     name = image_name(os.environ["GITHUB_REPOSITORY"])
-    print(f"name={name}\ntag={name}:{release.VERSION}")
+    print(f"name={name}\ntag={name}:{release.VERSION}\nversion={release.VERSION}")
 
 
 def image_name(repository):
@@ -97,6 +112,19 @@ def image_name(repository):
     'ghcr.io/some-owner/upfault'
     """
     return f"ghcr.io/{repository.lower()}"
+
+
+def newest_of_major(tags, version):
+    """The newest of a version and those with the same major number among tags.
+
+    >>> newest_of_major(["v1.9.0", "v1.10.0", "v2.0.0", "v1.11.0-rc.1", "other"], "1.9.1")
+    '1.10.0'
+    >>> newest_of_major([], "1.9.1")
+    '1.9.1'
+    """
+    finals = [tag.removeprefix("v") for tag in tags if re.fullmatch(r"v\d+\.\d+\.\d+", tag)]
+    numbers = lambda text: [int(part) for part in text.split(".")]
+    return max([version, *(other for other in finals if numbers(other)[0] == numbers(version)[0])], key=numbers)
 
 
 def is_prerelease():

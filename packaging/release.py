@@ -5,6 +5,7 @@ The version is only in Cargo.toml, and the targets are only in targets.json.
 
 import fnmatch
 import json
+import re
 import tomllib
 import zipfile
 from pathlib import Path
@@ -30,13 +31,17 @@ def wheel_version(version):
     >>> wheel_version("1.0.0"), wheel_version("1.0.0-rc.1"), wheel_version("1.0.0-beta.2")
     ('1.0.0', '1.0.0rc1', '1.0.0b2')
     """
-    release, _, pre = version.partition("-")
-    kind, _, number = pre.partition(".")
-    return release + ({"alpha": "a", "beta": "b"}.get(kind, kind) + (number or "0") if pre else "")
+    part = r"(?:0|[1-9]\d*)"
+    match = re.fullmatch(rf"({part}\.{part}\.{part})(?:-(alpha|beta|rc)\.({part}))?", version)
+    if match is None:
+        raise SystemExit(f"the version {version} in Cargo.toml is neither X.Y.Z nor X.Y.Z-alpha.N, -beta.N or -rc.N")
+    final, kind, number = match.groups()
+    return final if kind is None else final + {"alpha": "a", "beta": "b", "rc": "rc"}[kind] + number
 
 
-def wheels(folder):
-    """The wheels of this version in a folder, each with its target. Every other wheel there is an error."""
+def wheels(folder, complete=False):
+    """The wheels of this version in a folder, each with its target. Every other wheel there is an error, and if it must be
+    complete, so is a target without a wheel."""
     found = []
     for wheel in sorted(Path(folder).glob("*.whl")):
         name, version, *_, platforms = wheel.stem.split("-")
@@ -48,6 +53,9 @@ def wheels(folder):
         found.append((targets[0], wheel))
     if not found:
         raise SystemExit(f"{folder} contains no wheel: run `maturin build --release --out {folder}`")
+    missing = [t["target"] for t in TARGETS if all(t is not target for target, _ in found)]
+    if complete and missing:
+        raise SystemExit(f"{folder} contains no wheel for {', '.join(missing)}")
     return found
 
 
@@ -63,4 +71,7 @@ def bill_of_materials(wheel):
         names = [name for name in archive.namelist() if name.endswith(".cyclonedx.json")]
         if len(names) != 1:
             raise SystemExit(f"{wheel} contains {len(names)} CycloneDX documents instead of one")
-        return archive.read(names[0])
+        materials = archive.read(names[0])
+    if not json.loads(materials).get("components"):
+        raise SystemExit(f"the CycloneDX document in {wheel} names no components")
+    return materials

@@ -1,13 +1,17 @@
-"""Checks a tag before a release, and prints its section of the changelog: `python3 packaging/release_notes.py v1.2.3 OWNER/NAME`.
+"""Checks what a release needs, and prints its section of the changelog: `python3 packaging/release_notes.py OWNER/NAME [v1.2.3]`.
 
-The tag must be the version in Cargo.toml, the changelog must have a section for it, and Cargo.toml must name the repository that
-releases it, because cargo-binstall downloads from there.
+The tag must be the version in Cargo.toml, the changelog must have a section for it, Cargo.toml must name the repository that
+releases it, because cargo-binstall downloads from there, and no document may contain OWNER. Without a tag it is a dry run: the
+section `Unreleased` is enough.
 """
 
 import re
 import sys
 
 import release
+
+# The documents that name the owner of the repository.
+OWNED = ["README.md", "docs/ci.md"]
 
 
 def section(changelog, version):
@@ -29,17 +33,37 @@ def section(changelog, version):
     return rest[: following.start() if following else None].strip() or None
 
 
-def main():
-    tag, repository = sys.argv[1:]
+def absolute(text, repository, ref):
+    """A text whose links to files of the repository lead there, because the page of a release is elsewhere.
+
+    >>> absolute("[a](docs/ci.md#cache), [b](#c), [d](https://e.example)", "me/upfault", "v1.0.0")
+    '[a](https://github.com/me/upfault/blob/v1.0.0/docs/ci.md#cache), [b](#c), [d](https://e.example)'
+    """
+    return re.sub(r"\]\((?!#|[a-z]+:)", f"](https://github.com/{repository}/blob/{ref}/", text)
+
+
+def checked(repository, tag=None):
+    """The notes of a release, or `None`, and what is wrong."""
     problems = []
-    if tag != f"v{release.VERSION}":
+    release.wheel_version(release.VERSION)
+    if tag not in (None, f"v{release.VERSION}"):
         problems.append(f"the tag {tag} is not v{release.VERSION}, the version in Cargo.toml")
     url = f"https://github.com/{repository}"
     if release.MANIFEST.get("repository") != url:
         problems.append(f"`repository` in Cargo.toml is {release.MANIFEST.get('repository')} and not {url}")
-    notes = section((release.ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), release.VERSION)
+    for name in OWNED:
+        if "OWNER/" in (release.ROOT / name).read_text(encoding="utf-8"):
+            problems.append(f"{name} contains OWNER/: replace it by the owner of the repository")
+    changelog = (release.ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    notes = section(changelog, release.VERSION) or (section(changelog, "Unreleased") if tag is None else None)
     if notes is None:
         problems.append(f"CHANGELOG.md has no section ## [{release.VERSION}] with text: rename `Unreleased`")
+        return None, problems
+    return absolute(notes, repository, tag or "HEAD"), problems
+
+
+def main():
+    notes, problems = checked(*sys.argv[1:])
     if problems:
         raise SystemExit("\n".join(f"error: {problem}" for problem in problems))
     print(notes)

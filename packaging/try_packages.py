@@ -44,6 +44,7 @@ class Stage:
         kept = ("SYSTEMROOT", "TEMP", "TMP", "LANG", "COMSPEC", "PATHEXT")
         self.variables = {name: value for name, value in os.environ.items() if name.upper() in kept}
         self.variables |= {"HOME": str(self.home), "USERPROFILE": str(self.home), "LOCALAPPDATA": str(self.home)}
+        self.variables |= {"APPDATA": str(self.home)}
         self.variables |= {"PATH": os.pathsep.join(path), "CI": "true", "NO_COLOR": "1"}
         # Python is on the machine already; nothing else may come from outside of the folder of packages.
         self.variables |= {"UV_OFFLINE": "1", "UV_PYTHON_DOWNLOADS": "never", "npm_config_offline": "true"}
