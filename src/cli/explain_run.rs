@@ -12,7 +12,7 @@ use crate::{
     judge::Policy,
     report::{
         ALLOWED_INCONCLUSIVE, EXIT_OK, Fanout, FileReporter, Rejudgement, Report, ReportTarget, Reporter,
-        Rerun, TerminalReporter, TerminalSettings, Tolerance, exit_code, judge_again, plural,
+        Rerun, SourceRoot, TerminalReporter, TerminalSettings, Tolerance, exit_code, judge_again, plural,
     },
 };
 
@@ -50,7 +50,8 @@ pub(super) fn explain_run(context: &CliContext, args: &ExplainArgs) -> Result<u8
         reporters.push(Box::new(FileReporter::new(*format, target.clone())));
     }
     let kept = Failure::io("cannot keep the cases of the report");
-    let mut fanout = Fanout::new(&std::env::temp_dir(), rerun, reporters).map_err(kept)?;
+    let fanout = Fanout::new(&std::env::temp_dir(), rerun, reporters).map_err(kept)?;
+    let mut fanout = fanout.in_repository(SourceRoot::of(&context.root));
     for event in &again.events {
         match fanout.event(event) {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(EXIT_OK),

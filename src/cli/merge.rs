@@ -8,8 +8,8 @@ use super::{
 use crate::{
     event::Event,
     report::{
-        EXIT_PROXY, Fanout, FileReporter, Report, ReportTarget, Reporter, ShardHeads, TerminalReporter,
-        TerminalSettings, Tolerance, exit_code,
+        EXIT_PROXY, Fanout, FileReporter, Report, ReportTarget, Reporter, ShardHeads, SourceRoot,
+        TerminalReporter, TerminalSettings, Tolerance, exit_code,
     },
 };
 
@@ -34,7 +34,8 @@ pub(super) fn merge(context: &CliContext, args: &MergeArgs) -> Result<u8, Failur
         reporters.push(Box::new(FileReporter::new(*format, target.clone())));
     }
     let mut fanout = Fanout::new(&std::env::temp_dir(), heads.rerun(), reporters)
-        .map_err(Failure::io("cannot keep the cases of the reports"))?;
+        .map_err(Failure::io("cannot keep the cases of the reports"))?
+        .in_repository(SourceRoot::of(&context.root));
     let mut send = |event: &Event| match fanout.event(event) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => other.map_err(Failure::io("cannot write the report")),

@@ -30,8 +30,8 @@ use crate::{
     proxy::Definition,
     report::{
         ALLOWED_INCONCLUSIVE, EXIT_OK, EXIT_PROXY, Fanout, FileReporter, PROGRESS_INTERVAL, ProgressReporter,
-        ProxyReport, ReportTarget, Reporter, Rerun, Summary, TerminalReporter, TerminalSettings, Tolerance,
-        Verbosity, exit_code, worst,
+        ProxyReport, ReportTarget, Reporter, Rerun, SourceRoot, Summary, TerminalReporter, TerminalSettings,
+        Tolerance, Verbosity, exit_code, worst,
     },
     runner::{self, ProxyChoice, ProxyGone, RunEnd, RunSettings},
     scenario::nearest,
@@ -290,7 +290,7 @@ fn reporters(
     for ReportTo { format, target } in wanted {
         reporters.push(Box::new(FileReporter::new(*format, target.clone())));
     }
-    Fanout::new(folder, Some(again), reporters)
+    Ok(Fanout::new(folder, Some(again), reporters)?.in_repository(SourceRoot::of(&context.root)))
 }
 
 /// Connects the runner, the reporters and Ctrl-C. Returns how the run ended, its counts, and how many cases fail although the

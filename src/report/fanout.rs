@@ -2,7 +2,7 @@
 
 use std::{io, path::Path};
 
-use super::{RecordedRun, Summary, recorded_run::RunRecorder, rerun::Rerun};
+use super::{RecordedRun, Summary, recorded_run::RunRecorder, rerun::Rerun, source_root::SourceRoot};
 use crate::event::Event;
 
 /// Reports a run. A reporter cannot influence the run.
@@ -55,6 +55,12 @@ impl Fanout {
     ) -> io::Result<Self> {
         let recorder = Some(RunRecorder::new(folder, rerun)?);
         Ok(Self { recorder, summary: Summary::default(), reporters })
+    }
+
+    /// The same for a project whose scenarios are in a repository, so that reports for CI systems name their files from its root.
+    pub(crate) fn in_repository(self, sources: SourceRoot) -> Self {
+        let recorder = self.recorder.map(|recorder| recorder.in_repository(sources));
+        Self { recorder, ..self }
     }
 
     /// Handles an event. Every reporter gets it, even if another one fails: if the terminal is a closed pipe, the JSON

@@ -37,7 +37,7 @@ pub(super) fn render(run: &RecordedRun, out: &mut dyn Write) -> io::Result<()> {
             let _ = writeln!(
                 text,
                 "::{command} file={},line={},title={}::{}",
-                property(&case.file),
+                property(&run.sources.path(&case.file)),
                 case.line,
                 property(&title),
                 data(&message)

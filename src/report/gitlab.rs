@@ -22,7 +22,7 @@ pub(super) fn render(run: &RecordedRun, out: &mut dyn Write) -> io::Result<()> {
                 "check_name": issue.kind,
                 "fingerprint": issue.fingerprint,
                 "severity": severity(issue.kind, issue.level),
-                "location": {"path": issue.case.file, "lines": {"begin": issue.case.line}},
+                "location": {"path": run.sources.path(&issue.case.file), "lines": {"begin": issue.case.line}},
             })
         })
         .collect();

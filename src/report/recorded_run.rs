@@ -5,6 +5,7 @@ use std::{collections::HashMap, io, path::Path};
 use super::{
     json::{Report, ReportBuilder},
     rerun::Rerun,
+    source_root::SourceRoot,
 };
 use crate::{
     event::{Baseline, CaseReport, Event, RunFinished},
@@ -21,6 +22,8 @@ pub(crate) struct RecordedRun {
     pub(crate) baseline: Option<Baseline>,
     /// What the run did at its end.
     pub(crate) end: RunFinished,
+    /// Where the files of its scenarios are in their repository.
+    pub(crate) sources: SourceRoot,
     complete: Spool<CaseReport>,
     /// Where each case is, by id.
     places: HashMap<String, SpoolPlace>,
@@ -44,6 +47,7 @@ pub(super) struct RunRecorder {
     report: ReportBuilder,
     planned: usize,
     baseline: Option<Baseline>,
+    sources: SourceRoot,
     complete: Spool<CaseReport>,
     places: HashMap<String, SpoolPlace>,
 }
@@ -52,7 +56,13 @@ impl RunRecorder {
     /// Keeps complete cases in an unnamed file in `folder`, which disappears with the process.
     pub(super) fn new(folder: &Path, rerun: Option<Rerun>) -> io::Result<Self> {
         let (report, complete) = (ReportBuilder::with_rerun(rerun), Spool::new(folder)?);
-        Ok(Self { report, planned: 0, baseline: None, complete, places: HashMap::new() })
+        let (sources, places) = (SourceRoot::default(), HashMap::new());
+        Ok(Self { report, planned: 0, baseline: None, sources, complete, places })
+    }
+
+    /// The same, for a project whose files are in a repository.
+    pub(super) fn in_repository(self, sources: SourceRoot) -> Self {
+        Self { sources, ..self }
     }
 
     /// Adds an event. The events of a run come in their order.
@@ -75,8 +85,16 @@ impl RunRecorder {
 
     /// The run, which ended with `end`.
     pub(super) fn finish(self, end: &RunFinished) -> RecordedRun {
-        let Self { report, planned, baseline, complete, places } = self;
-        RecordedRun { report: report.finish(), planned, baseline, end: end.clone(), complete, places }
+        let Self { report, planned, baseline, sources, complete, places } = self;
+        RecordedRun {
+            report: report.finish(),
+            planned,
+            baseline,
+            end: end.clone(),
+            sources,
+            complete,
+            places,
+        }
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) fn render(run: &RecordedRun, out: &mut dyn Write) -> io::Result<()> {
             "columnKind": "unicodeCodePoints",
             "invocations": [invocation],
             "originalUriBaseIds": {"%SRCROOT%": {"description": {"text": "The folder of the project."}}},
-            "results": shown.iter().map(|issue| result(issue, &rules)).collect::<Vec<_>>(),
+            "results": shown.iter().map(|issue| result(issue, &rules, &run.sources.path(&issue.case.file))).collect::<Vec<_>>(),
         }],
     });
     write_json(out, &log)
@@ -77,13 +77,13 @@ fn rule(name: &str) -> Value {
     rule
 }
 
-fn result(issue: &Issue<'_>, rules: &[&str]) -> Value {
+fn result(issue: &Issue<'_>, rules: &[&str], file: &str) -> Value {
     let mut result = json!({
         "ruleId": issue.kind,
         "level": level(issue.level),
         "message": {"text": issue.message},
         "locations": [{"physicalLocation": {
-            "artifactLocation": {"uri": uri(&issue.case.file), "uriBaseId": "%SRCROOT%"},
+            "artifactLocation": {"uri": uri(file), "uriBaseId": "%SRCROOT%"},
             "region": {"startLine": issue.case.line},
         }}],
         "partialFingerprints": {"upfaultFinding/v1": issue.fingerprint},

@@ -75,18 +75,16 @@ fn the_action_saves_what_it_installed_even_if_the_run_finds_something() {
     assert_eq!(steps[restore]["id"], "cache");
     // Interrupted runs and failed installations are not worth keeping.
     let condition = steps[save]["if"].as_str().unwrap();
-    assert!(condition.ends_with(r#"contains(fromJSON('["0", "1"]'), steps.run.outputs.exit-code)"#), "{condition}");
+    assert!(
+        condition.ends_with(r#"contains(fromJSON('["0", "1"]'), steps.run.outputs.exit-code)"#),
+        "{condition}"
+    );
 }
 
 #[test]
 fn the_scripts_of_the_action_read_only_what_their_steps_set() {
-    let by_the_runner = [
-        "RUNNER_TEMP",
-        "GITHUB_OUTPUT",
-        "GITHUB_PATH",
-        "GITHUB_STEP_SUMMARY",
-        "GITHUB_ACTION_PATH",
-    ];
+    let by_the_runner =
+        ["RUNNER_TEMP", "GITHUB_OUTPUT", "GITHUB_PATH", "GITHUB_STEP_SUMMARY", "GITHUB_ACTION_PATH"];
     for script in ["install.sh", "run.sh"] {
         let text = fs::read_to_string(root().join("packaging/action").join(script)).unwrap();
         let step = step(script);
@@ -231,4 +229,26 @@ fn the_action_installs_what_its_inputs_name_and_puts_it_on_the_path() {
     assert!(key.len() == 64 && key.chars().all(|c| c.is_ascii_hexdigit()), "{key}");
     assert_ne!(key, install("", "", "litellm@1.108.7:workers-2"));
     assert_eq!(key, install("", "", "litellm@1.108.7:workers-2,redis"));
+}
+
+#[test]
+fn reports_for_ci_name_files_from_the_root_of_the_repository() {
+    let stage = Stage::new();
+    stage.write(".git/HEAD", "");
+    stage.write(
+        "services/chat/upfault.toml",
+        "proxy = \"builtin:rate-limit-as-500\"\nscenarios = [\"scenarios\"]\n",
+    );
+    stage.write("services/chat/scenarios/t/b.yaml", LIMIT);
+    let line = "cd services/chat && upfault run --report github=g --report gitlab=l --report sarif=s";
+    stage.ended(stage.shell(line));
+    let wanted = "services/chat/scenarios/t/b.yaml";
+    for (report, place) in [
+        ("g", format!("::error file={wanted},line=")),
+        ("l", format!("\"path\": \"{wanted}\"")),
+        ("s", format!("\"uri\": \"{wanted}\"")),
+    ] {
+        let text = stage.read(&format!("services/chat/{report}"));
+        assert!(text.contains(&place), "no {place} in {text}");
+    }
 }
