@@ -5,11 +5,13 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, onTestFinished } from "vitest";
 
+// On Windows, npm installs `upfault` as a script, which only a shell can start.
+const shell = process.platform === "win32";
 let server;
 let control;
 
 beforeAll(async () => {
-  server = spawn("upfault", ["serve", "--json"], { stdio: ["ignore", "pipe", "inherit"] });
+  server = spawn("upfault", ["serve", "--json"], { shell, stdio: ["ignore", "pipe", "inherit"] });
   for await (const line of createInterface({ input: server.stdout })) {
     control = JSON.parse(line).control_api;
     return;
@@ -17,7 +19,8 @@ beforeAll(async () => {
   throw new Error("upfault did not start");
 });
 
-afterAll(() => server.kill());
+// `kill` would end the shell and leave the server.
+afterAll(() => (shell ? spawn("taskkill", ["/pid", String(server.pid), "/t", "/f"]) : server.kill()));
 
 async function call(method, path, body) {
   const headers = { "content-type": "application/json" };

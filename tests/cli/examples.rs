@@ -95,7 +95,10 @@ fn the_workflow_for_github_runs_and_joins_its_shards() {
     assert_eq!(jobs["upfault"]["if"], "${{ !cancelled() }}", "a missing shard must be reported");
     let named = |job: &str, name: &str| steps(job).into_iter().find(|step| step["name"] == name).unwrap();
     let uploaded = |job: &str| {
-        steps(job).iter().any(|step| step["uses"].as_str().is_some_and(|uses| uses.starts_with("actions/upload-artifact@")) && step["if"] == "always()")
+        steps(job).iter().any(|step| {
+            step["uses"].as_str().is_some_and(|uses| uses.starts_with("actions/upload-artifact@"))
+                && step["if"] == "always()"
+        })
     };
     assert!(uploaded("shard") && uploaded("upfault"), "artifacts are kept when a job fails");
     let run = named("shard", "Run a shard");
