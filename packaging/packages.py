@@ -2,16 +2,18 @@
 
 `--all` fails if a target has no wheel.
 
-Each wheel contains the program of one target. From it come an archive (for cargo-binstall and for people), the npm package of
+Each wheel contains the program of one target; its description gets links that work on PyPI. From it come an archive (for cargo-binstall and for people), the npm package of
 that target, and the bill of materials. The launcher for npm and SHA256SUMS come last. The same wheels give the same bytes.
 """
 
 import argparse
+import base64
 import gzip
 import hashlib
 import io
 import json
 import os
+import re
 import subprocess
 import tarfile
 import tempfile
@@ -19,6 +21,7 @@ import zipfile
 from pathlib import Path
 
 import release
+import release_notes
 
 # The time of every file in an archive: the earliest one that a ZIP can contain.
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -47,6 +50,30 @@ def archive(folder, target, program):
             out.addfile(entry, io.BytesIO(content))
     path.write_bytes(gzip.compress(buffer.getvalue(), mtime=0))
     return path
+
+
+def with_absolute_links(wheel):
+    """Rewrites a wheel: the links of its description, which is README.md, lead to the files on GitHub, because PyPI does not have them.
+    A wheel that has such links already stays as it is."""
+    with zipfile.ZipFile(wheel) as archive:
+        entries = [(entry, archive.read(entry)) for entry in archive.infolist()]
+    contents = {entry.filename: content for entry, content in entries}
+    (name,) = [name for name in contents if name.endswith(".dist-info/METADATA")]
+    record = name.replace("METADATA", "RECORD")
+    head, blank, description = contents[name].decode().partition("\n\n")
+    repository = release.MANIFEST["repository"].removeprefix("https://github.com/")
+    described = (head + blank + release_notes.absolute(description, repository, f"v{release.VERSION}")).encode()
+    if described == contents[name]:
+        return
+    digest = base64.urlsafe_b64encode(hashlib.sha256(described).digest()).decode().rstrip("=")
+    line = f"{name},sha256={digest},{len(described)}"
+    contents[record] = re.sub(rf"^{re.escape(name)},.*$", line, contents[record].decode(), flags=re.MULTILINE).encode()
+    contents[name] = described
+    new = wheel.with_name(f"{wheel.name}.new")
+    with zipfile.ZipFile(new, "w") as out:
+        for entry, _ in entries:
+            out.writestr(entry, contents[entry.filename])
+    os.replace(new, wheel)
 
 
 def npm_package(folder, manifest, files):
@@ -110,6 +137,7 @@ def main():
     folder = arguments.folder
     made = []
     for target, wheel in release.wheels(folder, complete=arguments.all):
+        with_absolute_links(wheel)
         program = release.program(target, wheel)
         materials = folder / f"upfault-{target['target']}.cyclonedx.json"
         materials.write_bytes(release.bill_of_materials(wheel))

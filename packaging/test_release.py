@@ -1,7 +1,9 @@
 """Tests of what a release needs and cannot try before it happens: `python3 packaging/test_release.py`. They need nothing but git's files."""
 
+import base64
 import contextlib
 import fnmatch
+import hashlib
 import io
 import json
 import os
@@ -14,6 +16,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from unittest import mock
 
+import packages
 import publish
 import release
 import release_notes
@@ -238,6 +241,26 @@ class Packages(unittest.TestCase):
                 release.wheels(folder, complete=True)
             for target in others:
                 self.assertIn(target["target"], str(failed.exception))
+
+    def test_the_description_of_a_wheel_has_links_that_work_elsewhere(self):
+        with tempfile.TemporaryDirectory() as folder:
+            wheel = Path(folder, "a.whl")
+            name = "upfault-3.2.1.dist-info"
+            with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
+                archive.writestr("a/upfault", b"\x7fELF")
+                archive.writestr(f"{name}/METADATA", "Name: upfault\n\n[a](docs/ci.md)\n")
+                archive.writestr(f"{name}/RECORD", f"a/upfault,sha256=x,4\n{name}/METADATA,sha256=y,1\n{name}/RECORD,,\n")
+            packages.with_absolute_links(wheel)
+            with zipfile.ZipFile(wheel) as archive:
+                described = archive.read(f"{name}/METADATA")
+                self.assertRegex(described.decode(), r"^Name: upfault\n\n\[a\]\(https://github\.com/\S+/blob/v\S+/docs/ci\.md\)\n$")
+                digest = base64.urlsafe_b64encode(hashlib.sha256(described).digest()).decode().rstrip("=")
+                lines = archive.read(f"{name}/RECORD").decode().splitlines()
+                self.assertEqual(lines[1], f"{name}/METADATA,sha256={digest},{len(described)}")
+                self.assertEqual((lines[0], lines[2], archive.read("a/upfault")), ("a/upfault,sha256=x,4", f"{name}/RECORD,,", b"\x7fELF"))
+            before = wheel.read_bytes()
+            packages.with_absolute_links(wheel)
+            self.assertEqual(wheel.read_bytes(), before)
 
     def test_an_empty_bill_of_materials_is_an_error(self):
         for components in ([], [{"name": "axum"}]):
