@@ -32,7 +32,7 @@ FROM upfault AS litellm
 USER root
 COPY --from=ghcr.io/astral-sh/uv:0.9 /uv /usr/local/bin/uv
 ENV UV_PYTHON_INSTALL_DIR=/cache/python UV_CACHE_DIR=/tmp/uv
-# HOME is /tmp: a folder that root leaves there would be in the way of the user.
-RUN upfault proxy install litellm && chmod -R a+rwX /cache && find /tmp -mindepth 1 -delete
+# With another home folder, because what root leaves in /tmp the user could not change.
+RUN HOME=/tmp/uv upfault proxy install litellm && rm -rf /tmp/uv && chmod -R a+rwX /cache
 USER 10001
 CMD ["run", "--proxy", "litellm"]
