@@ -1,4 +1,4 @@
-"""Tests of what a release needs and cannot try before it happens: `python3 packaging/test_release.py`. They need nothing but git's files."""
+"""Tests of what a release needs and cannot try before it happens: `python3 packaging/test_release.py`. They need nothing but a clone."""
 
 import base64
 import contextlib
