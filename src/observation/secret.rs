@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 /// How keys of providers begin, before a `-` or `_`.
-const KEYS: &str = "sk|pk|gsk|xai|pplx|hf|nvapi|fw|r8|key|gh[a-z]";
+const KEYS: &str = "sk|pk|gsk|xai|pplx|hf|nvapi|fw|r8|tgp|key|gh[a-z]|xox[a-z]";
 
 /// How ids of accounts begin, before a `-`.
 const ACCOUNTS: &str = "org|proj|user|acct";
@@ -20,11 +20,19 @@ static SECRET: LazyLock<Regex> = LazyLock::new(|| {
         r"\bAIza[0-9A-Za-z_-]{20,}",
         r"\b(?:AKIA|ASIA)[0-9A-Z]{12,}",
         r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)?",
-        r"(?i)\bbearer [A-Za-z0-9._~+/=-]{6,}",
+        r"\bya29\.[A-Za-z0-9_-]{10,}",
+        r"(?i:\bbearer)\s+[A-Za-z0-9._~+/=-]{6,}",
+        r"\bBasic\s+(?:[A-Za-z0-9+/]{7,}={1,2}|[A-Za-z+/]*[0-9][A-Za-z0-9+/]{6,})",
+        r"(?i)[?&](?:api[-_]?key|key|token|access[-_]token|sig|signature)=[^&\s\x22'\\]+",
         &format!(r"\b(?:{ACCOUNTS})-[A-Za-z0-9]{{6,}}"),
         r"\barn:aws[a-z-]*:[a-z0-9-]*:[a-z0-9-]*:[0-9]{12}:[^\s\x22'\\]*",
         r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+",
+        // An account of AWS, and a project of Google Cloud.
+        r"\b[0-9]{12}\b",
+        r"\bprojects/[A-Za-z0-9:._-]+",
         r"\b(?:\d{1,3}\.){3}\d{1,3}\b",
+        r"\b(?:[0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}\b",
+        r"\b(?:[0-9A-Fa-f]{1,4}:){1,6}(?::[0-9A-Fa-f]{1,4}){1,6}\b",
     ];
     compiled(&parts.join("|"))
 });
@@ -75,6 +83,15 @@ mod tests {
             "203.0.113.7",
             "ghp_abcdefghijklmnop1234",
             "0123456789abcdef0123456789abcdef",
+            "ya29.a0AfH6SMBx1234567",
+            "Bearer  abcdef123456",
+            "Basic dXNlcjpwYXNzd29yZA==",
+            "tgp_v1_abcdefghijklmnop",
+            "xoxb-1234567890-abcdefgh",
+            "123456789012",
+            "projects/my-project-7",
+            "2001:db8::8a2e:370:7334",
+            "2001:0db8:0:0:0:8a2e:0370:7334",
         ] {
             assert_eq!(without_secrets(&format!("a {secret} b")), ("a REDACTED b".to_owned(), 1), "{secret}");
             assert!(looks_secret(secret), "{secret}");
@@ -89,6 +106,8 @@ mod tests {
             "Limit 30000, Used 29000. Please try again in 7s.",
             "anthropic.claude-3-sonnet-20240229-v1:0 gpt-4o-mini 2026-11-30",
             "user-agent org-wide x-api-key",
+            "the basic request limit, Basic authentication, at 12:30:45.123",
+            "projects of your organization: 20240229000 tokens",
         ] {
             assert_eq!(without_secrets(text), (text.to_owned(), 0));
         }
