@@ -1,6 +1,6 @@
 //! The output of `curl -i`, also with `-v`, and also pasted together with its command line.
 
-use super::{clue::SeenBreak, error::IncidentError, evidence::IncidentEvidence};
+use super::{clue::SeenBreak, error::IncidentError, evidence::IncidentEvidence, gateway::behind_gateway};
 
 /// What the output of `curl -i` says. Of several responses (interim ones, redirects) the last one counts.
 ///
@@ -48,7 +48,7 @@ pub(crate) fn curl(text: &str) -> Result<IncidentEvidence, IncidentError> {
             help: "the output of `curl -i URL` starts with a line such as `HTTP/2 503`; without `-i`, curl prints only the body",
         });
     }
-    Ok(found)
+    Ok(behind_gateway(found))
 }
 
 #[derive(Clone, Copy)]

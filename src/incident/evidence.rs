@@ -16,6 +16,8 @@ pub(crate) struct IncidentEvidence {
     pub stream: Option<bool>,
     /// The API that a caller of the gateway used.
     pub callers_api: Option<Api>,
+    /// The API in whose form the response is, if it is not that of the provider: a gateway wrote it.
+    pub form: Option<Api>,
     /// The status of the response.
     pub status: Option<u16>,
     /// Whether the status is a guess from the name of an exception: the provider may have sent another one.

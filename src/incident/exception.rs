@@ -10,6 +10,7 @@ use super::{
     error::IncidentError,
     evidence::IncidentEvidence,
     exception_words::{pattern, read_message, status_of},
+    gateway::behind_gateway,
     litellm_log::litellm_log,
 };
 use crate::scenario::Provider;
@@ -34,6 +35,10 @@ static OF_AWS: LazyLock<Regex> = LazyLock::new(|| {
 ///
 /// If the text contains no exception.
 pub(crate) fn exception(text: &str) -> Result<IncidentEvidence, IncidentError> {
+    raised(text).map(behind_gateway)
+}
+
+fn raised(text: &str) -> Result<IncidentEvidence, IncidentError> {
     let mut found = IncidentEvidence::default();
     if let Some(raised) = OF_AWS.captures_iter(text).last() {
         of_aws(&raised, &mut found);

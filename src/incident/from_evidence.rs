@@ -7,6 +7,7 @@ use super::{
     clue::SeenBreak,
     error::IncidentError,
     evidence::IncidentEvidence,
+    gateway::error_behind,
     literal::literal,
     recognize::catalogue_error,
     redact::redacted,
@@ -73,11 +74,13 @@ fn seen_error(
     let in_stream = evidence.in_stream || wishes.at.is_some_and(|at| at != Point::BeforeHeaders);
     // An event cannot be literal, and without a body there is nothing to send.
     let is_known = found.is_some_and(|found| found.is_same) && !wishes.literal;
+    // A message without its body does not show what was sent.
+    let is_partial = error.json.is_none() && (evidence.headers.is_none() || evidence.is_status_guessed);
     match found {
         Some(found)
             if is_known
                 || in_stream
-                || evidence.headers.is_none() && error.json.is_none() && !wishes.literal =>
+                || is_partial && !wishes.literal =>
         {
             let mut repeated = match in_stream {
                 true => error_event(call, found.name, wishes.at.unwrap_or(Point::AfterContent)),
@@ -151,6 +154,9 @@ fn literal_response(
         .collect();
     let found = literal(evidence, status, call.asked(), &cases)?;
     let mut assumed = Vec::new();
+    if error.status.is_none() {
+        assumed.push(format!("the status was {status}: the evidence only names its exception"));
+    }
     if found.redacted > 0 {
         assumed.push("REDACTED replaces keys, addresses or ids".to_owned());
     }
@@ -172,7 +178,7 @@ fn success(
     evidence: &IncidentEvidence,
     wishes: &DraftWishes,
 ) -> Result<Repeated, IncidentError> {
-    let endpoint = call.asked();
+    let endpoint = evidence.form.unwrap_or(call.asked());
     let text = evidence.text();
     if let Some(carrier) = seen_stream::carrier(evidence, endpoint) {
         return stream(call, endpoint, carrier, evidence, wishes);
@@ -196,7 +202,7 @@ fn success(
         Ok(body) if !body["error"].is_null() => {
             let name = catalogue_error(
                 call.provider,
-                Some(endpoint),
+                Some(call.asked()),
                 &SeenError::of(&IncidentEvidence { status: None, ..evidence.clone() }),
             );
             json!({"error": name.map_or(ErrorName::Internal, |found| found.name)})
@@ -233,7 +239,8 @@ fn stream(
     let cut = |seen: SeenBreak| broken(call, seen.fault(place), place, wishes);
     let mut repeated = match seen.end {
         StreamEnd::Error(error) => {
-            let found = catalogue_error(call.provider, Some(endpoint), &error);
+            let error = error_behind(*error);
+            let found = catalogue_error(call.provider, Some(call.asked()), &error);
             let name = found.map_or(ErrorName::Internal, |found| found.name);
             let mut repeated = error_event(call, name, place);
             repeated.assumed.push(from_catalogue(call, name, found.is_some_and(|found| found.is_same)));

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
 
-use super::{clue::SeenBreak, error::IncidentError, evidence::IncidentEvidence, recognize, redact::redacted};
+use super::{clue::SeenBreak, error::IncidentError, evidence::IncidentEvidence, gateway::behind_gateway, recognize, redact::redacted};
 
 /// What one entry of a HAR file says: number `wanted` (from 1), or else the last one that failed, preferably a call of an
 /// API that upfault knows.
@@ -76,7 +76,7 @@ fn read(entry: &Value) -> IncidentEvidence {
     // Chrome writes `net::ERR_…` here; other programs use other names for the same member.
     let errors = [&response["_error"], &entry["_error"], &response["_errorText"], &response["comment"]];
     found.broken = errors.into_iter().filter_map(Value::as_str).find_map(SeenBreak::of);
-    found
+    behind_gateway(found)
 }
 
 fn list(entries: &[Value]) -> String {

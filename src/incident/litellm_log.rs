@@ -37,12 +37,15 @@ static ACCESS: LazyLock<Regex> = LazyLock::new(|| pattern(r#""POST (?P<path>/\S+
 static MODEL: LazyLock<Regex> = LazyLock::new(|| pattern(r#"model['"]?[=:] ?['"]?(?P<provider>[a-z_]+)/"#));
 
 /// What LiteLLM adds to the words of a provider.
-const ADDED: [&str; 5] = [
+const ADDED: [&str; 8] = [
     ". Handle with `litellm.",
     "\n. Enable 'litellm.",
     " Received Model Group=",
     ". Received Model Group=",
     " LiteLLM Retried:",
+    "\n\nLiteLLM: model group ",
+    "\n\nDeployment Info:",
+    " LiteLLM: model group ",
 ];
 
 /// What the last failure in a log of LiteLLM says about the provider.
@@ -162,8 +165,15 @@ fn provider_called(name: &str) -> Option<Provider> {
         .map(|(_, provider)| provider)
 }
 
+/// Whether a text names an exception of LiteLLM: `litellm.RateLimitError: …`.
+pub(super) fn is_of_litellm(text: &str) -> bool {
+    CLASS.captures_iter(text).any(|class| {
+        ["Error", "Exception", "Timeout"].iter().any(|end| class["class"].ends_with(end))
+    })
+}
+
 /// The API of a path of LiteLLM, which also serves OpenAI's paths without their version.
-fn callers_api(path: &str) -> Option<Api> {
+pub(super) fn callers_api(path: &str) -> Option<Api> {
     let path = path.split('?').next().unwrap_or(path);
     let versioned = format!("/v1{path}");
     let at = |path: &str| {

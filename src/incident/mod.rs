@@ -12,6 +12,7 @@ mod evidence;
 mod exception;
 mod exception_words;
 mod from_evidence;
+mod gateway;
 mod har;
 mod literal;
 mod litellm_log;

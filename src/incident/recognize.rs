@@ -28,14 +28,20 @@ pub(super) struct RecognizedError {
 
 /// The provider that was called, and what was assumed to find it.
 pub(super) fn provider_of(evidence: &IncidentEvidence) -> (Provider, Option<String>) {
-    if let Some(provider) = of_host(evidence).or(evidence.provider).or_else(|| of_headers(evidence)) {
+    if let Some(provider) = of_host(evidence).or(evidence.provider) {
         return (provider, None);
     }
-    let seen = SeenError::of(evidence);
     let at_host = match &evidence.host {
         Some(host) => format!("{host} is not a host of a provider"),
         None => "nothing names the provider".to_owned(),
     };
+    if let Some(provider) = of_headers(evidence) {
+        // A gateway or a proxy of a company can pass them on, or write them itself.
+        let guess = evidence.host.as_ref();
+        let guess = guess.map(|_| format!("the provider is {provider}: {at_host}, and the response has its headers"));
+        return (provider, guess);
+    }
+    let seen = SeenError::of(evidence);
     let by_form = of_form(&seen);
     let provider = by_form.or_else(|| of_path(evidence)).unwrap_or(Provider::Openai);
     let why =
@@ -109,9 +115,14 @@ pub(super) fn endpoint(evidence: &IncidentEvidence) -> Option<(Api, Option<bool>
         .or_else(|| of_path(evidence).and_then(|provider| provider::api_at(provider, path)))
 }
 
+/// The API in whose form the response of a call is, if it is known.
+pub(super) fn called_api(call: &IncidentEvidence) -> Option<Api> {
+    call.form.or_else(|| endpoint(call).map(|(api, _)| api))
+}
+
 /// Whether a call of a HAR file failed: by its status, its connection, its body, or the end of its stream.
 pub(super) fn has_failed(call: &IncidentEvidence) -> bool {
-    let known = endpoint(call).map(|(api, _)| api);
+    let known = called_api(call);
     let api = known.unwrap_or(Api::OpenaiChat);
     let carrier = match known {
         Some(api) => seen_stream::carrier(call, api),

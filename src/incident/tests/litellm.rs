@@ -97,3 +97,47 @@ fn what_litellm_logs_about_connections_is_recognized() {
         assert!(text.contains(expected), "{log}\n{text}");
     }
 }
+
+/// What callers of LiteLLM get, and so what people paste.
+#[test]
+fn what_callers_of_litellm_got_is_read_as_the_error_of_the_provider() {
+    let of_curl = text(&seen(curl(&fixture("litellm-azure-429.txt"))), &DraftWishes::default());
+    insta::assert_snapshot!(of_curl);
+    let traceback = fixture("litellm-anthropic.traceback");
+    let of_exception = text(&seen(exception(&traceback)), &DraftWishes::default());
+    insta::assert_snapshot!(of_exception);
+    let of_log = text(&seen(litellm_log(&traceback)), &DraftWishes::default());
+    let upstream = |text: &str| text.split("upstream:").nth(1).map(str::to_owned);
+    assert_eq!(upstream(&of_exception), upstream(&of_log));
+}
+
+#[test]
+fn a_stream_of_litellm_breaks_where_that_of_the_provider_broke() {
+    let entry = |body: &str| {
+        let har = serde_json::json!({"log": {"entries": [{
+            "request": {"method": "POST", "url": "https://llm.example.com/v1/chat/completions", "postData": {"text": "{\"stream\":true}"}},
+            "response": {"status": 200, "headers": [
+                {"name": "content-type", "value": "text/event-stream"},
+                {"name": "x-litellm-call-id", "value": "c"},
+            ], "content": {"text": body}},
+        }]}});
+        text(&seen(super::super::har(&har.to_string(), None)), &DraftWishes::default())
+    };
+    let delta = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"He\"}}]}\n\n";
+    let error = serde_json::json!({"error": {"code": "500", "message": "litellm.MidStreamFallbackError: litellm.InternalServerError: AnthropicException - {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}"}});
+    let with_error = entry(&format!("{delta}data: {error}\n\n"));
+    assert!(with_error.contains("error_event: {error: overloaded, at: after_content}"), "{with_error}");
+    assert!(with_error.contains("matrix: {provider: [anthropic], stream: [true]}"), "{with_error}");
+    let cut = entry(delta);
+    assert!(cut.contains("close: {at: after_content}"), "{cut}");
+    assert!(cut.contains("LiteLLM wrote the response") && cut.contains("the provider is openai: "), "{cut}");
+}
+
+#[test]
+fn headers_of_a_provider_at_another_host_are_an_assumption() {
+    let action = seen(curl(
+        "$ curl https://llm.example.com/v1/chat/completions\nHTTP/2 500\nopenai-processing-ms: 9\n\n{}",
+    ));
+    let text = text(&action, &DraftWishes::default());
+    assert!(text.contains("the provider is openai: llm.example.com is not a host of a provider"), "{text}");
+}
