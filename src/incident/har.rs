@@ -5,7 +5,11 @@ use std::fmt::Write as _;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
 
-use super::{clue::SeenBreak, error::IncidentError, evidence::IncidentEvidence, gateway::behind_gateway, recognize, redact::redacted};
+use super::{
+    clue::SeenBreak, error::IncidentError, evidence::IncidentEvidence, gateway::behind_gateway, recognize,
+    redact::redacted,
+};
+use crate::wire::inert::escaped;
 
 /// What one entry of a HAR file says: number `wanted` (from 1), or else the last one that failed, preferably a call of an
 /// API that upfault knows.
@@ -26,13 +30,9 @@ pub(crate) fn har(text: &str, wanted: Option<usize>) -> Result<IncidentEvidence,
             return Err(IncidentError::NoEntry { wanted, count: calls.len(), list: list(entries) });
         }
         None => {
-            let failed = |known: bool| {
-                let mut all = calls.iter().enumerate().rev();
-                all.find(|(_, call)| {
-                    recognize::has_failed(call) && (!known || recognize::endpoint(call).is_some())
-                })
-            };
-            let Some((chosen, _)) = failed(true).or_else(|| failed(false)) else {
+            let failed = calls.iter().enumerate().filter(|(_, call)| recognize::has_failed(call));
+            let last = failed.max_by_key(|(n, call)| (recognize::called_api(call).is_some(), *n));
+            let Some((chosen, _)) = last else {
                 return Err(IncidentError::NothingFailed {
                     what: format!("the {} entries of the file", calls.len()),
                     help: format!("choose one with --entry N:\n{}", list(entries)),
@@ -97,8 +97,7 @@ fn line(entry: &Value) -> String {
     let path = percent_encoding::percent_decode_str(&path).decode_utf8_lossy();
     let path: String = redacted(&path).0.chars().take(80).collect();
     let method = entry["request"]["method"].as_str().unwrap_or("?");
-    let text = format!("{method} {path} {}", entry["response"]["status"]);
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    escaped(&format!("{method} {path} {}", entry["response"]["status"]))
 }
 
 #[cfg(test)]
@@ -149,6 +148,16 @@ mod tests {
             found.assumed[0].ends_with(" 429") && !found.assumed[0].contains("123456789012"),
             "{found:?}"
         );
+    }
+
+    #[test]
+    fn a_line_about_an_entry_cannot_control_the_terminal() {
+        let file = json!({"log": {"entries": [{
+            "request": {"method": "PO\u{1b}[31mST\u{202e}", "url": "https://x.test/a%1b%5b2J"},
+            "response": {"status": 200},
+        }]}});
+        let shown = har(&file.to_string(), None).unwrap_err().to_string();
+        assert!(shown.contains(r"PO\u{1b}[31mST\u{202e} /a\u{1b}[2J 200"), "{shown}");
     }
 
     #[test]

@@ -1,29 +1,10 @@
-//! Text from the wire that cannot influence what displays it.
+//! Lines and JSON that cannot influence what displays them.
 
 use std::io::{self, Write};
 
 use serde_json::ser::{Formatter, PrettyFormatter};
 
-/// Whether a character is not shown, or changes how others are shown: control characters, marks for right-to-left text,
-/// characters without width, line separators, tags.
-pub(super) fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{180e}' | '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}' | '\u{e0000}'..='\u{e007f}')
-}
-
-/// `text` with every unsafe character as an escape sequence: `\u{202e}`.
-pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            c if c.is_control() => out.extend(c.escape_default()),
-            c if is_unsafe(c) => out.extend(c.escape_unicode()),
-            c => out.push(c),
-        }
-    }
-    out
-}
+pub(super) use crate::wire::inert::{escaped, is_unsafe};
 
 /// The lines of `text`, each [`escaped`].
 pub(super) fn escaped_lines(text: &str) -> String {
@@ -96,8 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn characters_that_change_the_display_become_visible() {
-        assert_eq!(escaped("a\u{202e}b\u{1b}[31m\n\u{200b}é😀"), "a\\u{202e}b\\u{1b}[31m\\n\\u{200b}é😀");
+    fn every_line_is_escaped() {
         assert_eq!(escaped_lines("a\r\nb\u{2028}"), "a\nb\\u{2028}");
     }
 

@@ -5,6 +5,7 @@ pub(crate) mod eventstream;
 mod frame;
 pub(crate) mod frames;
 pub(crate) mod hop;
+pub(crate) mod inert;
 pub(crate) mod loopback;
 pub(crate) mod multipart;
 mod split;
