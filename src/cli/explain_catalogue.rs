@@ -16,10 +16,10 @@ use crate::{
     observation::Canaries,
     provider::{
         self, ErrorRow, KeyPlace, MessageBody, ProviderMessage, RequestedCall, SourceConfidence,
-        asked_endpoints, errors_called, own_chat, profile,
+        asked_endpoints, error_meant, error_named, errors_called, errors_that_send, own_chat, profile,
     },
     report::fit,
-    scenario::{Api, Combination, ErrorName, Provider, nearest},
+    scenario::{Api, Combination, ErrorName, Provider, meaning, nearest},
     wire::frames::{self, Carrier},
 };
 
@@ -44,7 +44,12 @@ pub(super) fn explained(context: &CliContext, args: &ExplainArgs) -> Result<Opti
         }
         return Ok(Some(fit(&describe_provider(context, provider), context.width)));
     };
-    let names = errors_called(provider, error);
+    // A scenario in a folder with the name of a provider can have a name that people also call an error.
+    let names = match (&args.error, error_named(error)) {
+        (Some(_), _) => errors_called(provider, error),
+        (None, Some(name)) => vec![name],
+        (None, None) => errors_that_send(provider, error),
+    };
     // A folder of scenarios can have the name of a provider.
     let is_scenario =
         args.error.is_none() && context.root.join("scenarios").join(format!("{}.yaml", args.what)).exists();
@@ -60,10 +65,21 @@ pub(super) fn explained(context: &CliContext, args: &ExplainArgs) -> Result<Opti
 /// What `what` may mean if it is not a scenario: `anthropic/overloded`.
 pub(super) fn near(what: &str) -> Option<String> {
     let (place, error) = what.split_once('/').map_or((what, None), |(place, error)| (place, Some(error)));
-    let provider = nearest(place, Provider::names().iter().copied())?;
+    let provider = near_provider(place);
     match error {
-        None => Some(provider.to_owned()),
-        Some(error) => Some(format!("{provider}/{}", nearest(error, ErrorName::names().iter().copied())?)),
+        None => provider.map(str::to_owned).or_else(|| {
+            let sent = errors_of_all(what);
+            let (provider, name) =
+                sent.first().copied().or(error_meant(what).map(|name| (Provider::Openai, name)))?;
+            Some(format!("{provider}/{name}"))
+        }),
+        Some(error) => {
+            let provider = provider?;
+            let named =
+                provider.parse().ok().and_then(|provider| errors_called(provider, error).first().copied());
+            let name = named.map(ErrorName::as_str).or_else(|| near_error(error))?;
+            Some(format!("{provider}/{name}"))
+        }
     }
 }
 
@@ -78,17 +94,33 @@ fn not_an_error(args: &ExplainArgs) -> Result<Option<String>, Failure> {
     }
 }
 
-/// The provider with this name, which may be one of the project.
+/// The provider with this name, which may be one of the project, or the one that people call so (`claude`, `vertex_ai`).
 ///
 /// # Errors
 ///
 /// If there is none, with the nearest name.
 pub(super) fn provider_called(name: &str) -> Result<Provider, Failure> {
-    name.parse().map_err(|_| unknown_provider(name))
+    let meant = || meaning(name, Provider::names())?.parse().ok();
+    name.parse().ok().or_else(meant).ok_or_else(|| unknown_provider(name))
+}
+
+fn near_provider(word: &str) -> Option<&'static str> {
+    meaning(word, Provider::names()).or_else(|| nearest(word, Provider::names().iter().copied()))
+}
+
+fn near_error(word: &str) -> Option<&'static str> {
+    meaning(word, ErrorName::names()).or_else(|| nearest(word, ErrorName::names().iter().copied()))
+}
+
+/// The errors of all providers whose status, type or code is this word.
+pub(super) fn errors_of_all(word: &str) -> Vec<(Provider, ErrorName)> {
+    let of =
+        |provider: Provider| errors_that_send(provider, word).into_iter().map(move |name| (provider, name));
+    Provider::all().into_iter().flat_map(of).collect()
 }
 
 fn unknown_provider(word: &str) -> Failure {
-    let help = match nearest(word, Provider::names().iter().copied()) {
+    let help = match near_provider(word) {
         Some(near) => format!("did you mean `{near}`? "),
         None => String::new(),
     };
@@ -98,7 +130,7 @@ fn unknown_provider(word: &str) -> Failure {
 }
 
 pub(super) fn unknown_error(provider: Provider, word: &str) -> Failure {
-    let help = match nearest(word, ErrorName::names().iter().copied()) {
+    let help = match near_error(word) {
         Some(near) => format!("did you mean `{near}`? "),
         None => String::new(),
     };

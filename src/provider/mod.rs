@@ -54,7 +54,7 @@ pub(crate) use dialect::{error, error_event};
 pub(crate) use endpoint::{
     AZURE_VERSION, asked_endpoints, endpoint, endpoint_pattern, error_form, fill_pattern, own_chat,
 };
-pub(crate) use error_words::errors_called;
+pub(crate) use error_words::{error_meant, error_named, errors_called, errors_that_send};
 pub(crate) use header::{HeaderField, owned_headers};
 pub(crate) use malformed::malformed;
 pub(crate) use message::TimedChunk;

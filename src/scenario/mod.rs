@@ -106,6 +106,7 @@ pub(crate) use retarget::Retargeting;
 pub(crate) use schema::{schema, schema_of, schema_settings};
 pub(crate) use sibling::{Sibling, SiblingKind, kin_by_id, siblings};
 pub(crate) use speedup::{SHORTEST_TIMEOUT, SHORTEST_WAIT};
+pub(crate) use synonyms::{is_same_form, meaning};
 pub(crate) use version_range::{ProxyVersion, VersionRange};
 pub(crate) use words::EventForm;
 pub(crate) use words::words;

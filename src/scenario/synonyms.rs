@@ -153,7 +153,7 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("malform", &["corrupt", "garbage", "invalidjson", "malformed", "brokenjson", "badjson"]),
     ("not_json", &["invalidjson", "garbage", "plaintext", "text"]),
     ("unresolvable_name", &["dns", "dnsfailure", "nxdomain", "enotfound", "getaddrinfo", "nameresolution"]),
-    ("expired_certificate", &["expired", "certificatehasexpired", "certexpired"]),
+    ("expired_certificate", &["expired", "certificatehasexpired", "certexpired", "cert", "certificate"]),
     ("self_signed", &["selfsignedcertificate"]),
     ("drop_terminator", &["nodone", "missingdone", "withoutdone", "nostop"]),
     // Points of a response.
@@ -181,6 +181,7 @@ const SYNONYMS: &[(&str, &[&str])] = &[
             "inthemiddle",
             "mid",
             "afterfirsttoken",
+            "firsttoken",
             "afterfirstchunk",
             "aftertext",
             "midanswer",
@@ -304,7 +305,7 @@ const SYNONYMS: &[(&str, &[&str])] = &[
 ];
 
 /// The one of `expected` that people mean by a word, if the table has it.
-pub(super) fn meaning<'e>(word: &str, expected: &[&'e str]) -> Option<&'e str> {
+pub(crate) fn meaning<'e>(word: &str, expected: &[&'e str]) -> Option<&'e str> {
     let typed = plain(word);
     // What differs only in form comes first: `RateLimitError` is `rate_limit` before it can be anything else.
     let same = expected.iter().copied().find(|known| plain(known) == typed && *known != word);
@@ -319,7 +320,12 @@ pub(super) fn meaning<'e>(word: &str, expected: &[&'e str]) -> Option<&'e str> {
 
 /// Whether a word is another one in another form, or with one wrong letter.
 pub(super) fn is_same_word(word: &str, other: &str) -> bool {
-    plain(word) == plain(other) || strsim::damerau_levenshtein(word, other) <= 1
+    is_same_form(word, other) || strsim::damerau_levenshtein(word, other) <= 1
+}
+
+/// Whether two words differ only in their form: case, separators, a final `error` or `exception`.
+pub(crate) fn is_same_form(word: &str, other: &str) -> bool {
+    plain(word) == plain(other)
 }
 
 /// A word without its form.
