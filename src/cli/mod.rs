@@ -47,6 +47,8 @@ mod mode_choice;
 mod new;
 mod new_args;
 mod new_ask;
+mod new_place;
+mod new_words;
 mod output;
 mod own_files;
 mod own_folder;

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::Args as ClapArgs;
 
 use crate::{
-    incident::read_point,
+    incident::{points_help, read_point},
     scenario::{Api, Point, duration},
 };
 
@@ -30,10 +30,10 @@ pub(crate) struct NewArgs {
     pub api: Vec<Api>,
     /// Where in the response it happens: before-headers, after-headers, after-content, inside-tool-call,
     /// after-tool-arguments, before-end, after-events:N, after-bytes:N
-    #[arg(long, value_name = "POINT", value_parser = read_point, conflicts_with = "copy")]
+    #[arg(long, value_name = "POINT", long_help = points_help(), value_parser = read_point, conflicts_with = "copy")]
     pub at: Option<Point>,
     /// Length of a stall or a delay, for example `40s`
-    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse, requires = "fault")]
+    #[arg(long = "for", value_name = "TIME", value_parser = some_time, requires = "fault")]
     pub lasting: Option<Duration>,
     /// Header of the provider's response, for example `retry-after: 27`; an empty value removes it; repeatable
     #[arg(long, value_name = "NAME:VALUE", conflicts_with = "copy")]
@@ -45,7 +45,7 @@ pub(crate) struct NewArgs {
     #[arg(long, conflicts_with = "copy")]
     pub plain: bool,
     /// Timeout of the proxy, for example `30s`
-    #[arg(long, value_name = "TIME", value_parser = duration::parse, conflicts_with = "copy")]
+    #[arg(long, value_name = "TIME", value_parser = some_time, conflicts_with = "copy")]
     pub timeout: Option<Duration>,
     /// How often the proxy retries
     #[arg(long, value_name = "N", conflicts_with = "copy")]
@@ -84,7 +84,7 @@ pub(crate) struct IncidentArgs {
     #[arg(long, value_name = "FILE")]
     pub from_har: Option<PathBuf>,
     /// A traceback of an SDK: OpenAI's, Anthropic's, Google's or AWS's
-    #[arg(long, visible_alias = "from-exception", value_name = "FILE")]
+    #[arg(long, visible_alias = "from-exception", alias = "from-traceback", value_name = "FILE")]
     pub from_openai_exception: Option<PathBuf>,
     /// The log of LiteLLM around the failure
     #[arg(long, value_name = "FILE")]
@@ -92,6 +92,16 @@ pub(crate) struct IncidentArgs {
     /// A copy of a scenario, for example of a bundled one, to change
     #[arg(long, value_name = "SCENARIO")]
     pub copy: Option<String>,
+}
+
+/// A time that is longer than nothing.
+fn some_time(text: &str) -> Result<Duration, String> {
+    let time = duration::parse(text)?;
+    if time.is_zero() {
+        Err("a time of zero has no effect; write for example `40s`".to_owned())
+    } else {
+        Ok(time)
+    }
 }
 
 const EXAMPLES: &str = "\

@@ -6,11 +6,13 @@ use super::{
     explain_catalogue::provider_called,
     failure::Failure,
     new_args::{HeaderWish, IncidentArgs, NewArgs},
+    new_words::not_a_fault,
     schema_words,
 };
 use crate::{
-    incident::point_option,
+    incident::{POINTS, is_fault, looks_like_evidence, point_option},
     provider::{self, errors_called, profile},
+    report::fit,
     scenario::{Api, Point, Provider, duration},
     shell,
 };
@@ -46,19 +48,16 @@ const FAULTS: [(&str, &str); 9] = [
     ("malform: html", "an HTML page with status 200"),
 ];
 
-const PLACES: [(Point, &str); 5] = [
-    (Point::BeforeHeaders, "in place of a response"),
-    (Point::AfterHeaders, "after the headers of a stream, before its first event"),
-    (Point::AfterContent, "in the middle of the text of a stream"),
-    (Point::InsideToolCall, "in the middle of a tool call of a stream"),
-    (Point::BeforeEnd, "at the very end"),
-];
+/// The width of what is asked.
+const WIDTH: usize = 80;
 
-/// Asks what happened. `given` are the arguments of the command line, which are not asked for.
+/// Asks what happened. `given` are the arguments of the command line, which are not asked for, and `is_file` finds out
+/// whether a file with this name exists.
 pub(super) fn ask(
     input: &mut dyn BufRead,
     output: &mut dyn Write,
     given: &NewArgs,
+    is_file: &dyn Fn(&str) -> bool,
 ) -> Result<Asked, Failure> {
     let mut args = given.clone();
     let mut pasted = None;
@@ -96,11 +95,13 @@ pub(super) fn ask(
             args.what.fault = Some(fault);
         }
         kind => {
-            let file = dialogue.line("File, or nothing to paste it here:")?;
-            if file.is_empty() {
-                pasted = Some(dialogue.pasted()?);
-            }
-            let file = Some(if file.is_empty() { "-".into() } else { file.into() });
+            let file = match dialogue.file(is_file)? {
+                GivenText::File(file) => Some(file.into()),
+                GivenText::Pasted(text) => {
+                    pasted = Some(text);
+                    Some("-".into())
+                }
+            };
             match kind {
                 2 => args.what.from_curl = file,
                 3 => args.what.from_har = file,
@@ -131,6 +132,11 @@ pub(super) fn confirmed(
 ) -> Result<bool, Failure> {
     let answer = Dialogue { input, output }.line(&format!("{what}? (y/N)"))?;
     Ok(matches!(answer.to_lowercase().as_str(), "y" | "yes"))
+}
+
+/// Asks for another name; empty if the user gives none.
+pub(super) fn another_name(input: &mut dyn BufRead, output: &mut dyn Write) -> Result<String, Failure> {
+    Dialogue { input, output }.line("Another name [write nothing]:")
 }
 
 /// The command line with these arguments.
@@ -174,6 +180,12 @@ pub(super) fn command(args: &NewArgs) -> String {
         words.extend(is_set.then(|| name.to_owned()));
     }
     shell::command(&words)
+}
+
+/// Evidence as the user gave it.
+enum GivenText {
+    File(String),
+    Pasted(String),
 }
 
 struct Dialogue<'a> {
@@ -227,18 +239,16 @@ impl Dialogue<'_> {
     }
 
     fn provider(&mut self) -> Result<Provider, Failure> {
-        self.until("Which provider? [openai]", |answer| match answer {
+        self.until("Which provider? [openai; ? lists all]", |answer| match answer {
             "" => Ok(Provider::Openai),
-            name => name
-                .to_lowercase()
-                .parse()
-                .map_err(|_| format!("the providers are: {}", Provider::names().join(", "))),
+            name => provider_called(&name.to_lowercase())
+                .map_err(|_| listed("the providers are:", Provider::names())),
         })
     }
 
     fn error(&mut self, provider: Provider) -> Result<String, Failure> {
         self.until("Which error, by its name, status, type or code? [? lists all]", |answer| {
-            match errors_called(provider, answer).first() {
+            match errors_called(provider, answer).first().filter(|_| !answer.is_empty()) {
                 Some(name) => Ok(format!("{provider}/{name}")),
                 None => {
                     let rows = profile(provider).errors.keys().map(|name| {
@@ -271,7 +281,8 @@ impl Dialogue<'_> {
             text => match text.parse::<usize>() {
                 Ok(n) if (1..=FAULTS.len()).contains(&n) => Ok(FAULTS[n - 1].0.to_owned()),
                 Ok(_) => Err(format!("answer with a number from 1 to {}, or a name", FAULTS.len())),
-                Err(_) => Ok(text.to_owned()),
+                Err(_) if is_fault(text) => Ok(text.to_owned()),
+                Err(_) => Err(not_a_fault(text)),
             },
         })
     }
@@ -280,8 +291,8 @@ impl Dialogue<'_> {
         if let Some(given) = given {
             return Ok(given);
         }
-        let options: Vec<&str> = PLACES.iter().map(|(_, about)| *about).collect();
-        Ok(PLACES[self.choose("When?", &options)?].0)
+        let options: Vec<&str> = POINTS.iter().map(|(.., about)| *about).collect();
+        Ok(POINTS[self.choose("When?", &options)?].1)
     }
 
     fn time(&mut self, question: &str) -> Result<std::time::Duration, Failure> {
@@ -289,18 +300,34 @@ impl Dialogue<'_> {
     }
 
     fn apis(&mut self) -> Result<Vec<Api>, Failure> {
-        self.until("Which API do your callers use? [openai/chat and the provider's own]", |answer| {
+        let question = "Which API do your callers use? [openai/chat and the provider's own; ? lists all]";
+        self.until(question, |answer| {
             let words = answer.split([',', ' ']).filter(|word| !word.is_empty());
-            words
-                .map(|word| word.parse().map_err(|_| format!("the APIs are: {}", Api::NAMES.join(", "))))
-                .collect()
+            words.map(|word| word.parse().map_err(|_| listed("the APIs are:", Api::NAMES))).collect()
         })
     }
 
-    /// Lines until one that is only a dot, or until the end of the input.
-    fn pasted(&mut self) -> Result<String, Failure> {
-        self.say("Paste it, then a line with only a dot:")?;
-        let mut text = String::new();
+    /// A file that exists, or what the user pastes, also in place of the name of a file.
+    fn file(&mut self, is_file: &dyn Fn(&str) -> bool) -> Result<GivenText, Failure> {
+        loop {
+            let answer = self.line("File, or nothing to paste it here:")?;
+            match answer.as_str() {
+                "" | "-" => {
+                    self.say("Paste it, then a line with only a dot:")?;
+                    return self.pasted(String::new()).map(GivenText::Pasted);
+                }
+                name if is_file(name) => return Ok(GivenText::File(answer)),
+                line if looks_like_evidence(line) => {
+                    self.say("This is not a file, so it is the first line of what you paste; end it with a line with only a dot.")?;
+                    return self.pasted(format!("{line}\n")).map(GivenText::Pasted);
+                }
+                name => self.say(&format!("there is no file {name}"))?,
+            }
+        }
+    }
+
+    /// The text, and lines until one that is only a dot, or until the end of the input.
+    fn pasted(&mut self, mut text: String) -> Result<String, Failure> {
         loop {
             let mut line = String::new();
             let read = self.input.read_line(&mut line).map_err(Failure::io("cannot read the text"))?;
@@ -312,6 +339,11 @@ impl Dialogue<'_> {
     }
 }
 
+/// Words after a text, on lines that fit.
+fn listed(what: &str, words: &[&str]) -> String {
+    fit(&format!("{what} {}", words.join(", ")), WIDTH)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -319,9 +351,10 @@ mod tests {
     /// The command that the answers lead to, and what was pasted.
     fn answered(answers: &str) -> (String, Option<String>) {
         let mut shown = Vec::new();
-        let asked = ask(&mut answers.as_bytes(), &mut shown, &NewArgs::default()).unwrap_or_else(|failure| {
-            panic!("{}\n{}", failure.render(false), String::from_utf8_lossy(&shown))
-        });
+        let is_file = |name: &str| name.contains(".txt") || name.contains(".har");
+        let asked = ask(&mut answers.as_bytes(), &mut shown, &NewArgs::default(), &is_file).unwrap_or_else(
+            |failure| panic!("{}\n{}", failure.render(false), String::from_utf8_lossy(&shown)),
+        );
         (command(&asked.args), asked.pasted)
     }
 
@@ -341,6 +374,12 @@ mod tests {
                 "upfault new --fault stall --api openai/chat --for 40s",
             ),
             ("2\nbedrock\nbad_message_crc\n\n\n\n", "upfault new --fault bad_message_crc --provider bedrock"),
+            (
+                "1\nclaude\nteapot\n529\n5\nmessages?\n\n\n\n",
+                "upfault new --error anthropic/overloaded --at after-tool-arguments",
+            ),
+            ("2\n\ntimeout\nhang\n\n\n\n\n", "upfault new --fault hang"),
+            ("4\nno.json\ntraffic.har\n\n\n\n", "upfault new --from-har traffic.har"),
             ("4\ntraffic.har\n\n\n\n", "upfault new --from-har traffic.har"),
             ("9\nx\n3\na.txt\nnothing\n\n\n\n", "upfault new --from-curl a.txt"),
         ] {
@@ -355,11 +394,18 @@ mod tests {
             (command.as_str(), pasted.as_deref()),
             ("upfault new --from-curl -", Some("HTTP/2 503\n\n{}\n"))
         );
+        // People paste at once.
+        let (command, pasted) = answered("3\nHTTP/2 503\n\n{}\n.\n\n\n\n");
+        assert_eq!(
+            (command.as_str(), pasted.as_deref()),
+            ("upfault new --from-curl -", Some("HTTP/2 503\n\n{}\n"))
+        );
     }
 
     #[test]
     fn nothing_is_written_if_the_answers_end() {
-        let failure = ask(&mut "1\n".as_bytes(), &mut Vec::new(), &NewArgs::default()).err().unwrap();
+        let failure =
+            ask(&mut "1\n".as_bytes(), &mut Vec::new(), &NewArgs::default(), &|_| false).err().unwrap();
         assert!(failure.render(false).contains("nothing was written"));
         assert!(!confirmed(&mut "\n".as_bytes(), &mut Vec::new(), "replace x").unwrap());
         assert!(confirmed(&mut "y\n".as_bytes(), &mut Vec::new(), "replace x").unwrap());

@@ -1,6 +1,6 @@
 //! How connections fail, in the words of clients.
 
-use crate::scenario::{ConnectionFault, Fault, Http2Code, Http2Fault, Http2Strike, Point, TlsFault};
+use crate::scenario::{ConnectionFault, Fault, Point, TlsFault};
 
 /// A failure of a connection, as a client reported it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +87,7 @@ const MESSAGES: &[(&str, SeenBreak)] = &[
     ("err_content_length_mismatch", Closed),
     ("err_connection_closed", Closed),
     ("err_empty_response", Closed),
-    ("terminated", Closed),
+    ("typeerror: terminated", Closed),
     ("timed out", TimedOut),
     ("timeout on reading", TimedOut),
     ("timedout", TimedOut),
@@ -121,12 +121,10 @@ impl SeenBreak {
             WrongName => Fault::Tls(TlsFault::WrongName),
             SelfSigned => Fault::Tls(TlsFault::SelfSigned),
             UnknownCa => Fault::Tls(TlsFault::UnknownCa),
-            Reset => Fault::Reset { at },
+            // Most proxies use HTTP/1.1 towards providers: they would never see the end of an HTTP/2 stream.
+            Reset | Http2Reset => Fault::Reset { at },
             Closed => Fault::Close { at },
             TimedOut => Fault::Hang { at },
-            Http2Reset => {
-                Fault::Http2(Http2Fault::RstStream(Http2Strike { code: Http2Code::InternalError, at }))
-            }
         }
     }
 }
@@ -154,6 +152,10 @@ mod tests {
             ("TypeError: terminated", Some(Closed)),
             ("socket.gaierror: [Errno -2] Name or service not known", Some(UnknownHost)),
             ("curl: (92) HTTP/2 stream 1 was not closed cleanly: INTERNAL_ERROR (err 2)", Some(Http2Reset)),
+            (
+                "json.decoder.JSONDecodeError: Unterminated string starting at: line 1 column 15 (char 14)",
+                None,
+            ),
             ("all is well", None),
         ] {
             assert_eq!(SeenBreak::of(text), expected, "{text}");

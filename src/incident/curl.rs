@@ -1,6 +1,11 @@
 //! The output of `curl -i`, also with `-v`, and also pasted together with its command line.
 
-use super::{clue::SeenBreak, error::IncidentError, evidence::IncidentEvidence, gateway::behind_gateway};
+use serde_json::Value;
+
+use super::{
+    clue::SeenBreak, error::IncidentError, evidence::IncidentEvidence, gateway::behind_gateway,
+    seen_error::SeenError,
+};
 
 /// What the output of `curl -i` says. Of several responses (interim ones, redirects) the last one counts.
 ///
@@ -42,13 +47,47 @@ pub(crate) fn curl(text: &str) -> Result<IncidentEvidence, IncidentError> {
         }
     }
     found.body = joined(&body).into_bytes();
-    if found.status.is_none() && found.broken.is_none() {
+    if found.status.is_none() && found.broken.is_none() && !read_body_alone(text, &mut found) {
         return Err(IncidentError::NothingFound {
             missing: "no HTTP response",
             help: "the output of `curl -i URL` starts with a line such as `HTTP/2 503`; without `-i`, curl prints only the body",
         });
     }
     Ok(behind_gateway(found))
+}
+
+/// Reads the output of `curl` without `-i`: only a body, which is an error if it says its status or has the form of a
+/// provider's error. Returns whether it is.
+fn read_body_alone(text: &str, found: &mut IncidentEvidence) -> bool {
+    // The command line before it can contain JSON too, but does not begin with it.
+    let start = text.match_indices(['{', '[']).map(|(at, _)| at).find(|at| {
+        let line = text[..*at].rfind('\n').map_or(0, |end| end + 1);
+        text[line..*at].trim().is_empty()
+    });
+    let values = start.map(|start| serde_json::Deserializer::from_str(&text[start..]).into_iter::<Value>());
+    let Some(Ok(body)) = values.and_then(|mut values| values.next()) else { return false };
+    let object = if body.is_array() { &body[0] } else { &body };
+    let number = |pointer: &str| match object.pointer(pointer)? {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    let mut numbers = ["/error/code", "/code", "/status", "/error/status", "/statusCode", "/status_code"]
+        .into_iter()
+        .filter_map(number);
+    let status = numbers.find(|number| (400..600).contains(number)).and_then(|status| status.try_into().ok());
+    let is_error = SeenError::in_json(object.clone(), None).kind.is_some() && !object["error"].is_null();
+    if status.is_none() && !is_error {
+        return false;
+    }
+    found.assumed.push(match status {
+        Some(status) => format!("the status was {status}, as the body says: the text has no status line"),
+        None => "the status: the text has only a body".to_owned(),
+    });
+    found.status = status;
+    found.in_stream = false;
+    found.body = body.to_string().into_bytes();
+    true
 }
 
 #[derive(Clone, Copy)]
@@ -151,6 +190,17 @@ mod tests {
         assert_eq!(found.status, Some(503));
         assert_eq!(found.header("retry-after"), Some("3"));
         assert_eq!(found.text(), "{\"a\":\n1}");
+    }
+
+    #[test]
+    fn a_body_alone_can_say_its_status() {
+        let found = curl("$ curl https://generativelanguage.googleapis.com/v1beta/models/m:generateContent -d '{\"contents\":[]}'\n{\n  \"error\": {\"code\": 503, \"message\": \"m\", \"status\": \"UNAVAILABLE\"}\n}\n").unwrap();
+        assert_eq!((found.status, found.headers.is_none(), found.assumed.len()), (Some(503), true, 1));
+        let found = curl(r#"{"type":"error","error":{"type":"overloaded_error","message":"m"}}"#).unwrap();
+        assert_eq!((found.status, found.assumed.len()), (None, 1));
+        for other in [r#"{"id":"x","choices":[]}"#, r#"{"log":{"entries":[]}}"#, "no { JSON"] {
+            assert!(curl(other).is_err(), "{other}");
+        }
     }
 
     #[test]

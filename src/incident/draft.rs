@@ -6,7 +6,7 @@ use super::{
     recognize,
     repeated::{DraftCall, error, fault},
     scenario_draft::ScenarioDraft,
-    upstream_action::UpstreamAction,
+    upstream_action::{UpstreamAction, is_fault, takes_time},
     wishes::DraftWishes,
 };
 use crate::{
@@ -22,7 +22,10 @@ use crate::{
 pub(crate) fn draft(action: &UpstreamAction, wishes: &DraftWishes) -> Result<ScenarioDraft, IncidentError> {
     let mut assumed = Vec::new();
     let provider = match action {
-        UpstreamAction::Error(provider, _) => *provider,
+        UpstreamAction::Error(error) => {
+            assumed.extend(error.assumed.iter().cloned());
+            error.provider
+        }
         UpstreamAction::Fault(..) => wishes.provider.unwrap_or(Provider::Openai),
         UpstreamAction::Seen(evidence, _) => {
             assumed.extend(evidence.assumed.iter().cloned());
@@ -40,8 +43,15 @@ pub(crate) fn draft(action: &UpstreamAction, wishes: &DraftWishes) -> Result<Sce
     let apis = apis(action, wishes, provider, endpoint.map(|(api, _)| api), &mut assumed);
     let call = DraftCall { provider, api: apis[0], endpoint: endpoint.map(|(api, _)| api), apis: &apis };
     let mut repeated = match action {
-        UpstreamAction::Error(_, name) => error(&call, *name, wishes)?,
-        UpstreamAction::Fault(text, source) => fault(&call, text, source, wishes)?,
+        UpstreamAction::Error(named) => {
+            let mut repeated = error(&call, named.name, wishes)?;
+            repeated.references.insert(0, named.source.clone());
+            repeated
+        }
+        UpstreamAction::Fault(text, source) => {
+            check_time(text, wishes)?;
+            fault(&call, text, source, wishes)?
+        }
         UpstreamAction::Seen(evidence, source) => seen(&call, evidence, source, wishes)?,
     };
     repeated.turn.headers.extend(wishes.headers.clone());
@@ -83,6 +93,23 @@ pub(crate) fn draft(action: &UpstreamAction, wishes: &DraftWishes) -> Result<Sce
     };
     draft.choose_speedup();
     Ok(draft)
+}
+
+/// Refuses a length of time for a fault that has none.
+fn check_time(text: &str, wishes: &DraftWishes) -> Result<(), IncidentError> {
+    let Some(lasting) = wishes.lasting.filter(|_| is_fault(text) && !takes_time(text)) else { return Ok(()) };
+    let time = humantime::format_duration(lasting);
+    Err(IncidentError::Contradiction {
+        problem: format!("--for {time} does not apply to the fault `{text}`"),
+        help: if text.trim() == "hang" {
+            format!(
+                "a hang never ends; for a silence of {time}, use `--fault stall` if the proxy should give up, or `--fault delay` if it \
+                 should wait"
+            )
+        } else {
+            "omit --for; `stall` and `delay` last for a time".to_owned()
+        },
+    })
 }
 
 /// The APIs that callers use: those of the user or of the evidence, or else OpenAI's chat and the provider's own.

@@ -36,6 +36,12 @@ pub(crate) enum IncidentError {
         /// What to do.
         help: String,
     },
+    /// The call failed, and the evidence does not say how.
+    #[error(
+        "the evidence does not say how the call failed\nhelp: name what the provider did with --fault, for example `upfault new --fault \
+         reset`, or with --error"
+    )]
+    Unclear,
     /// A literal body that is too long for a scenario.
     #[error(
         "the body has {bytes} bytes, more than a scenario should contain ({most})\nhelp: name the error instead, for example `upfault \
@@ -55,4 +61,11 @@ pub(crate) enum IncidentError {
         /// What to do.
         help: String,
     },
+}
+
+impl IncidentError {
+    /// Whether the text may be evidence of another kind.
+    pub(crate) fn is_of_another_kind(&self) -> bool {
+        matches!(self, Self::NothingFound { .. } | Self::NotHar(_))
+    }
 }

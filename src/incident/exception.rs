@@ -9,7 +9,7 @@ use super::{
     clue::SeenBreak,
     error::IncidentError,
     evidence::IncidentEvidence,
-    exception_words::{pattern, read_message, status_of},
+    exception_words::{pattern, read_members_of_node, read_message, status_of, unreadable_body},
     gateway::behind_gateway,
     litellm_log::litellm_log,
 };
@@ -25,7 +25,7 @@ static RAISED: LazyLock<Regex> = LazyLock::new(|| {
 /// What AWS's SDK says: `An error occurred (ThrottlingException) when calling the Converse operation: …`.
 static OF_AWS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"An error occurred \((?P<name>\w+)\) when calling the (?P<operation>\w+) operation[^:]*: ?(?P<message>.*)",
+        r"An error occurred \((?P<name>\w+)\) when calling the (?P<operation>\w+) operation(?: \([^)]*\))?: ?(?P<message>.*)",
     )
 });
 
@@ -58,6 +58,14 @@ fn raised(text: &str) -> Result<IncidentEvidence, IncidentError> {
     found.provider = provider_of(module);
     read_message(message, &mut found);
     if found.status.is_some() || found.in_stream {
+        read_members_of_node(message, &mut found);
+        return Ok(found);
+    }
+    // The words of a parser can be like those about a connection.
+    if let Some((body, what)) = unreadable_body(class, message) {
+        found.status = Some(200);
+        found.body = body.as_bytes().to_vec();
+        found.assumed.push(format!("the response had status 200 and {what}"));
         return Ok(found);
     }
     // OpenAI's SDK says this about every failure of a connection: only its cause says which one it was.
@@ -78,10 +86,6 @@ fn raised(text: &str) -> Result<IncidentEvidence, IncidentError> {
         found.body.clear();
         found.broken = Some(SeenBreak::Reset);
         found.assumed.push("the connection was reset: the traceback does not say how it failed".to_owned());
-    } else if class == "JSONDecodeError" {
-        found.status = Some(200);
-        found.body = b"not JSON".to_vec();
-        found.assumed.push("the response had status 200 and a body that is not JSON".to_owned());
     } else if matches!(class, "APIError" | "APIStatusError") {
         // Only an error event has neither a status nor a class of its own.
         found.in_stream = true;
@@ -202,6 +206,49 @@ mod tests {
         );
         let unclear = exception("openai.APIConnectionError: Connection error.\n").unwrap();
         assert_eq!((unclear.broken, unclear.assumed.len()), (Some(SeenBreak::Reset), 1));
+    }
+
+    #[test]
+    fn a_body_that_is_cut_is_not_a_closed_connection() {
+        for (text, body) in [
+            (
+                "json.decoder.JSONDecodeError: Unterminated string starting at: line 1 column 15 (char 14)",
+                "{\"id\": \"",
+            ),
+            (
+                "requests.exceptions.JSONDecodeError: Expecting ',' delimiter: line 1 column 80 (char 79)",
+                "{\"id\": \"",
+            ),
+            ("json.decoder.JSONDecodeError: Expecting value: line 1 column 80 (char 79)", "{\"id\": \""),
+            ("json.decoder.JSONDecodeError: Expecting value: line 1 column 1 (char 0)", "not JSON"),
+            ("SyntaxError: Unexpected end of JSON input\n    at JSON.parse (<anonymous>)", "{\"id\": \""),
+            ("SyntaxError: Unexpected token '<', \"<html>\" is not valid JSON", "<html></html>"),
+        ] {
+            let found = exception(text).unwrap();
+            assert_eq!(
+                (found.status, found.text().as_str(), found.broken),
+                (Some(200), body, None),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn node_prints_the_members_of_an_error_after_its_stack() {
+        let found = exception(
+            "RateLimitError: 429 Rate limit reached for gpt-4o\n    at APIError.generate (error.js:1:2) {\n  status: 429,\n  error: {\n    \
+             message: 'Rate limit reached for gpt-4o',\n    type: 'tokens',\n    param: null,\n    code: 'rate_limit_exceeded'\n  },\n  \
+             code: 'rate_limit_exceeded',\n  type: 'tokens'\n}\n",
+        )
+        .unwrap();
+        let body = r#"{"error":{"message":"Rate limit reached for gpt-4o","type":"tokens","param":null,"code":"rate_limit_exceeded"}}"#;
+        assert_eq!((found.status, found.text().as_str()), (Some(429), body));
+    }
+
+    #[test]
+    fn the_retries_of_botocore_are_not_part_of_the_message() {
+        let found = exception("botocore.errorfactory.ThrottlingException: An error occurred (ThrottlingException) when calling the Converse operation (reached max retries: 4): Too many requests, please wait before trying again.").unwrap();
+        assert_eq!(found.text(), r#"{"message":"Too many requests, please wait before trying again."}"#);
     }
 
     #[test]

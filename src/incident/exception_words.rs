@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use regex::Regex;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{evidence::IncidentEvidence, python_literal};
 
@@ -68,4 +68,40 @@ pub(super) fn read_message(message: &str, found: &mut IncidentEvidence) {
         _ if text.starts_with('<') => text.as_bytes().to_vec(),
         _ => text.lines().next().unwrap_or_default().trim().as_bytes().to_vec(),
     };
+}
+
+/// A member of an error that Node prints after its stack: `  type: 'tokens',`.
+static OF_NODE: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r#"(?m)^ {2,}(?P<key>type|code): (?:'(?P<one>[^']*)'|"(?P<two>[^"]*)")"#));
+
+/// Reads the type and the code of an error of a Node SDK, whose message is only the text of the error.
+pub(super) fn read_members_of_node(message: &str, found: &mut IncidentEvidence) {
+    let member = |key: &str| {
+        let found = OF_NODE.captures_iter(message).find(|member| &member["key"] == key)?;
+        found.name("one").or(found.name("two")).map(|value| value.as_str().to_owned())
+    };
+    let (kind, code) = (member("type"), member("code"));
+    let is_text = serde_json::from_slice::<Value>(&found.body).is_err() && !found.body.starts_with(b"<");
+    if is_text && (kind.is_some() || code.is_some()) {
+        let error = json!({"message": found.text(), "type": kind, "param": null, "code": code});
+        found.body = json!({"error": error}).to_string().into_bytes();
+    }
+}
+
+/// A body at which a parser fails with this exception, and what it is; `None` if the exception is not about JSON.
+pub(super) fn unreadable_body(class: &str, message: &str) -> Option<(&'static str, &'static str)> {
+    let first = message.lines().next().unwrap_or_default();
+    let is_cut =
+        ["Unterminated", "delimiter", "Unexpected end of JSON"].iter().any(|part| first.contains(part))
+            || first.starts_with("Expecting value") && !first.contains("(char 0)");
+    match class {
+        "JSONDecodeError" => {}
+        "SyntaxError" if first.contains("JSON") => {}
+        _ => return None,
+    }
+    Some(match () {
+        () if is_cut => ("{\"id\": \"", "a JSON body that is cut"),
+        () if first.contains("token '<'") || first.contains("token <") => ("<html></html>", "an HTML page"),
+        () => ("not JSON", "a body that is not JSON"),
+    })
 }

@@ -51,6 +51,10 @@ pub(super) fn seen(
         }
         _ => seen_error(call, evidence, &error, wishes)?,
     };
+    if evidence.broken == Some(SeenBreak::Http2Reset) {
+        let assumed = "the connection is HTTP/1.1 and is reset; with HTTP/2 it was a stream";
+        repeated.assumed.push(assumed.to_owned());
+    }
     let shown = if matches!(evidence.status, Some(200..300)) || evidence.broken.is_some() {
         String::new()
     } else {
@@ -77,11 +81,7 @@ fn seen_error(
     // A message without its body does not show what was sent.
     let is_partial = error.json.is_none() && (evidence.headers.is_none() || evidence.is_status_guessed);
     match found {
-        Some(found)
-            if is_known
-                || in_stream
-                || is_partial && !wishes.literal =>
-        {
+        Some(found) if is_known || in_stream || is_partial && !wishes.literal => {
             let mut repeated = match in_stream {
                 true => error_event(call, found.name, wishes.at.unwrap_or(Point::AfterContent)),
                 false => error_response(call, found.name),
@@ -140,6 +140,9 @@ fn literal_response(
     error: &SeenError,
 ) -> Result<Repeated, IncidentError> {
     let Some(status) = error.status.or(error.guessed_status) else {
+        if error.shown().is_empty() {
+            return Err(IncidentError::Unclear);
+        }
         return Err(IncidentError::NothingFailed {
             what: format!("what was found: {}", error.shown()),
             help: "the text contains neither a status nor an error that the catalogue of the provider has; name the provider with \

@@ -91,9 +91,8 @@ fn headers_of_the_provider(
     has_error: bool,
 ) -> Option<Vec<(String, String)>> {
     let all = || found.headers.iter().flatten();
-    let mut own: Vec<(String, String)> = all()
-        .filter_map(|(name, value)| Some((passed_on(name)?.to_owned(), value.clone())))
-        .collect();
+    let mut own: Vec<(String, String)> =
+        all().filter_map(|(name, value)| Some((passed_on(name)?.to_owned(), value.clone()))).collect();
     // LiteLLM adds no prefix to a wait that it passes on as its own, and the type of a success says how to read its body.
     let kept = |name: &str| name == "content-type" && is_success || name == "retry-after" && has_error;
     for (name, value) in all().filter(|(name, _)| kept(name)) {
@@ -137,8 +136,14 @@ mod tests {
             &[("llm_provider-retry-after", "27"), ("x-litellm-call-id", "c"), ("server", "uvicorn")],
             r#"{"type":"error","error":{"type":"api_error","message":"litellm.InternalServerError: AnthropicException - {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\nLiteLLM: model group 'm' failed with the error above. No fallback was attempted."}}"#,
         ));
-        assert_eq!(found.text(), r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#);
-        assert_eq!((found.provider, found.callers_api), (Some(Provider::Anthropic), Some(Api::AnthropicMessages)));
+        assert_eq!(
+            found.text(),
+            r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#
+        );
+        assert_eq!(
+            (found.provider, found.callers_api),
+            (Some(Provider::Anthropic), Some(Api::AnthropicMessages))
+        );
         assert_eq!((found.status, found.is_status_guessed), (Some(500), true));
         assert_eq!(found.headers, Some(vec![("retry-after".to_owned(), "27".to_owned())]));
         assert_eq!((found.host, found.path), (None, None));
@@ -159,7 +164,10 @@ mod tests {
     fn a_stream_of_litellm_is_read_in_the_form_of_its_caller() {
         let found = behind_gateway(response(
             200,
-            &[("content-type", "text/event-stream"), ("x-litellm-model-api-base", "https://x.openai.azure.com/")],
+            &[
+                ("content-type", "text/event-stream"),
+                ("x-litellm-model-api-base", "https://x.openai.azure.com/"),
+            ],
             "event: message_start\ndata: {\"type\":\"message_start\"}\n\n",
         ));
         assert_eq!(found.form, Some(Api::AnthropicMessages));
@@ -171,7 +179,8 @@ mod tests {
     fn other_responses_are_left_as_they_are() {
         let own = response(500, &[("server", "cloudflare")], r#"{"error":{"message":"litellm is a word"}}"#);
         assert_eq!(behind_gateway(own.clone()), own);
-        let unclear = behind_gateway(response(400, &[("x-litellm-call-id", "c")], r#"{"error":{"message":"m"}}"#));
+        let unclear =
+            behind_gateway(response(400, &[("x-litellm-call-id", "c")], r#"{"error":{"message":"m"}}"#));
         assert_eq!((unclear.status, unclear.text()), (Some(400), r#"{"error":{"message":"m"}}"#.to_owned()));
         assert!(unclear.assumed[0].contains("taken for the provider's"), "{:?}", unclear.assumed);
     }

@@ -167,9 +167,9 @@ fn provider_called(name: &str) -> Option<Provider> {
 
 /// Whether a text names an exception of LiteLLM: `litellm.RateLimitError: …`.
 pub(super) fn is_of_litellm(text: &str) -> bool {
-    CLASS.captures_iter(text).any(|class| {
-        ["Error", "Exception", "Timeout"].iter().any(|end| class["class"].ends_with(end))
-    })
+    CLASS
+        .captures_iter(text)
+        .any(|class| ["Error", "Exception", "Timeout"].iter().any(|end| class["class"].ends_with(end)))
 }
 
 /// The API of a path of LiteLLM, which also serves OpenAI's paths without their version.

@@ -14,6 +14,7 @@ mod exception_words;
 mod from_evidence;
 mod gateway;
 mod har;
+mod kind;
 mod literal;
 mod litellm_log;
 mod place;
@@ -35,10 +36,11 @@ pub(crate) use error::IncidentError;
 pub(crate) use evidence::IncidentEvidence;
 pub(crate) use exception::exception;
 pub(crate) use har::har;
+pub(crate) use kind::{looks_like_evidence, option_for};
 pub(crate) use litellm_log::litellm_log;
-pub(crate) use place::{point_option, read_point};
+pub(crate) use place::{POINTS, point_option, points_help, read_point};
 pub(crate) use plain_text::plain_text;
-pub(crate) use upstream_action::UpstreamAction;
+pub(crate) use upstream_action::{NamedError, UpstreamAction, is_fault};
 pub(crate) use wishes::DraftWishes;
 
 #[cfg(test)]

@@ -38,7 +38,8 @@ pub(super) fn provider_of(evidence: &IncidentEvidence) -> (Provider, Option<Stri
     if let Some(provider) = of_headers(evidence) {
         // A gateway or a proxy of a company can pass them on, or write them itself.
         let guess = evidence.host.as_ref();
-        let guess = guess.map(|_| format!("the provider is {provider}: {at_host}, and the response has its headers"));
+        let guess =
+            guess.map(|_| format!("the provider is {provider}: {at_host}, and the response has its headers"));
         return (provider, guess);
     }
     let seen = SeenError::of(evidence);

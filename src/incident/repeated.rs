@@ -84,10 +84,14 @@ pub(super) fn error(
 
 pub(super) fn error_response(call: &DraftCall<'_>, name: ErrorName) -> Repeated {
     let row = provider::catalogue_row(call.provider, name);
+    let mut words = row.kind.clone().unwrap_or_default();
+    if name.known() == ErrorName::Quota && !words.contains("quota") {
+        name.as_str().clone_into(&mut words);
+    }
     Repeated {
         turn: turn(TurnReply::Error(name), Vec::new()),
         streams: vec![false, true],
-        title: titles::of_error(call.name(), row.status, row.kind.as_deref().unwrap_or_default()),
+        title: titles::of_error(call.name(), row.status, &words),
         references: Vec::new(),
         assumed: Vec::new(),
         slug: format!("{}-{name}", call.provider),

@@ -5,7 +5,8 @@ mod litellm;
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    DraftWishes, IncidentError, IncidentEvidence, UpstreamAction, curl, draft, exception, har, litellm_log,
+    DraftWishes, IncidentError, IncidentEvidence, NamedError, UpstreamAction, curl, draft, exception, har,
+    litellm_log,
 };
 use crate::{
     provider::profile,
@@ -54,6 +55,11 @@ fn by_hand(fault: &str) -> UpstreamAction {
     UpstreamAction::Fault(fault.to_owned(), format!("upfault new --fault {fault}"))
 }
 
+fn by_name(provider: Provider, name: ErrorName) -> UpstreamAction {
+    let source = format!("upfault new --error {provider}/{name}");
+    UpstreamAction::Error(NamedError { provider, name, source, assumed: Vec::new() })
+}
+
 fn yaml_lines(text: &str) -> usize {
     text.lines().filter(|line| !line.starts_with('#')).count()
 }
@@ -63,7 +69,7 @@ fn every_error_of_every_provider_at_every_place_gives_a_short_scenario_that_load
     for provider in Provider::ALL.iter().copied() {
         for name in profile(provider).errors.keys().copied() {
             for at in PLACES {
-                let action = UpstreamAction::Error(provider, name);
+                let action = by_name(provider, name);
                 let text = text(&action, &DraftWishes { at: Some(at), ..DraftWishes::default() });
                 assert!(yaml_lines(&text) <= 8, "{text}");
                 let scenario = loaded(&text);
@@ -114,7 +120,7 @@ fn every_fault_gives_a_scenario_that_loads() {
 
 #[test]
 fn an_error_inside_a_tool_call_of_anthropic() {
-    let action = UpstreamAction::Error(Provider::Anthropic, ErrorName::Overloaded);
+    let action = by_name(Provider::Anthropic, ErrorName::Overloaded);
     insta::assert_snapshot!(text(
         &action,
         &DraftWishes { at: Some(Point::InsideToolCall), ..DraftWishes::default() }
@@ -123,7 +129,7 @@ fn an_error_inside_a_tool_call_of_anthropic() {
 
 #[test]
 fn a_rate_limit_of_azure_with_its_wait() {
-    let action = UpstreamAction::Error(Provider::Azure, ErrorName::RateLimit);
+    let action = by_name(Provider::Azure, ErrorName::RateLimit);
     let headers = [("retry-after".to_owned(), Some("27".to_owned()))].into();
     insta::assert_snapshot!(text(&action, &DraftWishes { headers, ..DraftWishes::default() }));
 }
@@ -316,7 +322,7 @@ fn a_call_that_did_not_fail_is_an_error_with_a_next_step() {
 
 #[test]
 fn wishes_that_contradict_each_other_are_refused() {
-    let action = UpstreamAction::Error(Provider::Openai, ErrorName::Internal);
+    let action = by_name(Provider::Openai, ErrorName::Internal);
     let refused = |wishes: DraftWishes| draft(&action, &wishes).unwrap_err().to_string();
     let at = Some(Point::AfterContent);
     assert!(
@@ -331,7 +337,7 @@ fn wishes_that_contradict_each_other_are_refused() {
 
 #[test]
 fn the_apis_of_the_user_and_of_the_evidence_replace_the_usual_ones() {
-    let action = UpstreamAction::Error(Provider::Openai, ErrorName::Internal);
+    let action = by_name(Provider::Openai, ErrorName::Internal);
     let wishes =
         DraftWishes { apis: vec![Api::AnthropicMessages], stream: Some(true), ..DraftWishes::default() };
     let text_of = text(&action, &wishes);
@@ -343,4 +349,78 @@ fn the_apis_of_the_user_and_of_the_evidence_replace_the_usual_ones() {
     let embeddings = seen(curl("$ curl https://api.openai.com/v1/embeddings\nHTTP/2 500\n\n{}"));
     let text_of = text(&embeddings, &DraftWishes::default());
     assert!(text_of.contains("matrix: {api: [openai/embeddings]}\n"), "{text_of}");
+}
+
+#[test]
+fn a_time_for_a_fault_without_one_is_refused() {
+    let wishes = DraftWishes { lasting: Some(Duration::from_secs(40)), ..DraftWishes::default() };
+    let refused = |fault: &str| draft(&by_hand(fault), &wishes).unwrap_err().to_string();
+    assert!(refused("hang").contains("a hang never ends; for a silence of 40s, use `--fault stall`"));
+    assert!(refused("reset").contains("--for 40s does not apply to the fault `reset`"));
+}
+
+#[test]
+fn a_quota_is_not_about_waiting() {
+    for provider in [Provider::Openai, Provider::Gemini] {
+        let text = text(&by_name(provider, ErrorName::Quota), &DraftWishes::default());
+        assert!(!text.contains("about waiting") && text.contains("quota"), "{text}");
+    }
+}
+
+#[test]
+fn the_end_of_an_http2_stream_is_a_reset_connection() {
+    let entry = serde_json::json!({"log": {"entries": [{
+        "request": {"method": "POST", "url": "https://api.openai.com/v1/chat/completions"},
+        "response": {"status": 0, "_error": "net::ERR_HTTP2_PROTOCOL_ERROR"},
+    }]}});
+    for action in [
+        seen(har(&entry.to_string(), None)),
+        seen(curl("curl: (92) HTTP/2 stream 1 was not closed cleanly: INTERNAL_ERROR (err 2)")),
+    ] {
+        let text = text(&action, &DraftWishes::default());
+        assert!(text.contains("reset: {at: before_headers}"), "{text}");
+        assert!(
+            text.contains("the connection is HTTP/1.1 and is reset; with HTTP/2 it was a stream"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_failure_without_words_is_unclear() {
+    let entry = serde_json::json!({"log": {"entries": [{
+        "request": {"method": "POST", "url": "https://api.openai.com/v1/chat/completions"},
+        "response": {"status": 0, "_error": "net::ERR_FAILED"},
+    }]}});
+    let error = draft(&seen(har(&entry.to_string(), None)), &DraftWishes::default()).unwrap_err().to_string();
+    assert!(error.starts_with("the evidence does not say how the call failed\nhelp: "), "{error}");
+}
+
+#[test]
+fn node_and_python_lead_to_the_same_error() {
+    let message =
+        "Rate limit reached for gpt-4o on tokens per min (TPM): Limit 30000, Used 29000, Requested 1500.";
+    let node = format!(
+        "RateLimitError: 429 {message}\n    at APIError.generate (error.js:1:2) {{\n  status: 429,\n  error: {{\n    message: '{message}',\n    type: \
+         'tokens',\n    param: null,\n    code: 'rate_limit_exceeded'\n  }}\n}}\n"
+    );
+    let python = format!(
+        "openai.RateLimitError: Error code: 429 - {{'error': {{'message': '{message}', 'type': 'tokens', 'param': None, 'code': 'rate_limit_exceeded'}}}}\n"
+    );
+    let text_of = |evidence: &str| text(&seen(exception(evidence)), &DraftWishes::default());
+    assert_eq!(text_of(&node), text_of(&python));
+    assert!(text_of(&node).contains("error: token_limit"));
+}
+
+#[test]
+fn a_body_that_a_parser_could_not_read_is_malformed() {
+    for (words, expected) in [
+        ("Unterminated string starting at: line 1 column 15 (char 14)", "malform: cut_json"),
+        ("Expecting value: line 1 column 1 (char 0)", "malform: not_json"),
+    ] {
+        let action = seen(exception(&format!("json.decoder.JSONDecodeError: {words}\n")));
+        let text = text(&action, &DraftWishes::default());
+        assert!(text.contains(expected), "{text}");
+        assert!(!text.contains("is handled"), "{text}");
+    }
 }

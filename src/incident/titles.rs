@@ -13,7 +13,8 @@ pub(super) fn of_error(name: &str, status: u16, words: &str) -> TitleAndReason {
     let owner = possessive(name);
     let words = if words.is_empty() { String::new() } else { format!(" ({words})") };
     match status {
-        429 => (
+        // A quota is not there again after a wait.
+        429 if !words.contains("quota") => (
             format!("{owner} 429{words} reaches the caller with what it says about waiting"),
             "Clients wait as long as the error says; if that is lost, they try again at once.",
         ),
@@ -66,7 +67,10 @@ pub(super) fn of_fault(name: &str, fault: &Fault, place: Point) -> TitleAndReaso
             "People search for the cause in the wrong place if the status blames the caller.",
         ),
         _ => (
-            format!("A faulty response of {name} is handled ({what})"),
+            format!(
+                "When {} response is faulty, the caller gets a whole answer or an error ({what})",
+                possessive(name)
+            ),
             "A failure that nothing reports becomes a wrong answer.",
         ),
     }

@@ -11,12 +11,39 @@ use crate::scenario::{ErrorName, Fault, Point, Provider};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum UpstreamAction {
     /// It sent an error of its catalogue.
-    Error(Provider, ErrorName),
+    Error(NamedError),
     /// It, or the connection to it, failed in this way: a name of a fault, or a fault as scenarios write it. The second text
     /// says where that is from: `upfault new --fault reset`.
     Fault(String, String),
     /// What evidence shows. The text says what it is: `curl -i (gemini.txt)`.
     Seen(Box<IncidentEvidence>, String),
+}
+
+/// An error of the catalogue that a user names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NamedError {
+    /// The provider that sent it.
+    pub provider: Provider,
+    /// Its name.
+    pub name: ErrorName,
+    /// Where that is from: `upfault new --error anthropic/529`.
+    pub source: String,
+    /// What was assumed to understand the user's words.
+    pub assumed: Vec<String>,
+}
+
+/// Whether a text names a fault, if it gets the point and the time that it needs.
+pub(crate) fn is_fault(text: &str) -> bool {
+    with_time(text, 1).is_some()
+}
+
+/// Whether the fault that a text names has a length of time that is not in the text itself.
+pub(super) fn takes_time(text: &str) -> bool {
+    with_time(text, 1) != with_time(text, 2)
+}
+
+fn with_time(text: &str, seconds: u64) -> Option<Fault> {
+    fault_called(text, Point::AfterContent, Some(Duration::from_secs(seconds)), ErrorName::Internal)
 }
 
 /// The fault that a text means: a complete one (`drip: {bytes_per_second: 100}`), or a name, with or without its group
@@ -90,6 +117,21 @@ mod tests {
         let lasting = lasting.map(Duration::from_secs);
         fault_called(text, Point::AfterEvents(3), lasting, ErrorName::Overloaded)
             .map(|fault| fault_text(&fault))
+    }
+
+    #[test]
+    fn a_time_belongs_only_to_some_faults() {
+        for (text, expected) in [
+            ("stall", true),
+            ("delay", true),
+            ("slow_accept", true),
+            ("hang", false),
+            ("reset", false),
+            ("delay: {at: before_headers, for: 2s}", false),
+        ] {
+            assert_eq!((is_fault(text), takes_time(text)), (true, expected), "{text}");
+        }
+        assert!(!is_fault("timeout"));
     }
 
     #[test]

@@ -150,28 +150,122 @@ fn mistakes_are_reported_with_a_next_step_and_nothing_is_written() {
             &["no provider is called `anthropc`", "did you mean `anthropic`?"],
         ),
         (&["--error", "anthropic/overloded"], &["`overloded`", "did you mean `overloaded`?"]),
-        (&["--fault", "rest"], &["`rest` is not a complete fault", "upfault list --faults"]),
+        (&["--error", "529"], &["providers send `529`", "`anthropic/overloaded`"]),
+        (&["--error", "RESOURCE_EXHAUSTED"], &["send `RESOURCE_EXHAUSTED`", "`gemini/rate_limit`"]),
+        (&["--error", "anthropic/529", "--provider", "openai"], &["omit --provider"]),
+        (&["--fault", "rest"], &["`rest` is not a fault", "did you mean `reset`?", "upfault list --faults"]),
+        (&["--fault", "timeout"], &["`timeout` is not a fault", "did you mean `hang`?"]),
+        (&["--fault", "tls"], &["`tls` is not a complete fault", "`tls: expired_certificate`"]),
+        (&["--fault", "hang", "--for", "40s"], &["a hang never ends", "--fault stall"]),
+        (&["--fault", "stall", "--for", "0s"], &["a time of zero has no effect"]),
+        (&["--fault", "reset", "--at", "after-bytes:0"], &["after-bytes:N"]),
         (&["--fault", "delay"], &["--for 40s"]),
-        (&["--error", "internal", "--at", "middle"], &["the points are: before-headers"]),
+        (
+            &["--error", "internal", "--at", "mid-stream"],
+            &["did you mean `after-content`?", "the points are: before-headers"],
+        ),
         (&["--error", "internal", "--header", "x"], &["write NAME:VALUE"]),
         (&["--error", "internal", "--fault", "reset"], &["cannot be used with"]),
         (&["--from-curl", "nothing.txt"], &["cannot read nothing.txt", "help: "]),
         (&["--from-curl", "empty.txt"], &["empty.txt: found no HTTP response", "help: "]),
-        (&["--from-har", "gemini-503.txt"], &["this is not a HAR file", "help: "]),
+        (&["--from-har", "empty.txt"], &["this is not a HAR file", "help: "]),
+        (
+            &["--from-har", "gemini-503.txt"],
+            &["is the output of `curl -i`", "help: pass it with --from-curl"],
+        ),
+        (&["--from-curl", "openai-stream.har"], &["is a HAR file", "help: pass it with --from-har"]),
+        (
+            &["--from-litellm-log", "openai-429.traceback"],
+            &["is a traceback", "with --from-openai-exception"],
+        ),
         (
             &["--from-har", "openai-stream.har", "--entry", "9"],
             &["none is number 9", "  2  POST /v1/chat/completions 200"],
         ),
-        (&["--from-litellm-log", "gemini-503.txt"], &["found no failure of a provider", "help: "]),
+        (&["--from-litellm-log", "empty.txt"], &["found no failure of a provider", "help: "]),
         (&["../x", "--error", "internal"], &["`../x` cannot be the name of a scenario", "help: "]),
         (&["a b", "--error", "internal"], &["`a b` cannot be the name"]),
         // What would be written does not load.
-        (&["--fault", "truncate", "--at", "before-headers"], &["before_headers", "help: "]),
+        (
+            &["--fault", "truncate", "--at", "before-headers"],
+            &["nothing was written; these options do not make a valid scenario", "before_headers", "help: "],
+        ),
     ] {
         let printed = stage.upfault(&[&["new"], args].concat()).code(2).err_has(words);
         assert_eq!(printed.out, "", "{args:?}");
+        assert!(!printed.err.contains(".yaml:"), "no place in a file that does not exist: {}", printed.err);
         assert!(!stage.path("scenarios").exists(), "{args:?}");
     }
+}
+
+#[test]
+fn what_a_gateway_answered_becomes_a_scenario_of_the_provider() {
+    let stage = Stage::new();
+    stage.write("litellm-azure-429.txt", &fixture("litellm-azure-429.txt"));
+    stage.write("litellm-anthropic.traceback", &fixture("litellm-anthropic.traceback"));
+    stage.upfault(&["new", "limit", "--from-curl", "litellm-azure-429.txt"]).code(0).out_has(&[
+        "# Assumed: LiteLLM wrote the response",
+        "provider: [azure]",
+        "headers: {retry-after: \"27\"}",
+    ]);
+    // A gateway that drops the header fails now.
+    stage.upfault(&["run", "limit"]).code(0);
+    stage.upfault(&["run", "limit", "--proxy", "builtin:retry-after-dropped"]).code(1);
+    stage
+        .upfault(&["new", "--from-traceback", "litellm-anthropic.traceback"])
+        .code(0)
+        .out_has(&["provider: [anthropic]", "upstream: [{error: overloaded}]"]);
+}
+
+#[test]
+fn the_words_of_people_are_understood() {
+    let stage = Stage::new();
+    for (args, words) in [
+        (
+            &["--error", "ThrottlingException"][..],
+            &["provider: [bedrock]", "no other one in the catalogue sends `ThrottlingException`"][..],
+        ),
+        (&["--error", "claude/overloaded_error"], &["provider: [anthropic]", "error: overloaded"]),
+        (&["--error", "bedrock/throttled"], &["provider: [bedrock]", "error: rate_limit"]),
+        (
+            &["--error", "rate limit", "--provider", "azure_openai"],
+            &["provider: [azure]", "error: rate_limit"],
+        ),
+        (&["--fault", "reset", "--provider", "aws"], &["provider: [bedrock]"]),
+        (
+            &[
+                "--error",
+                "internal",
+                "--api",
+                "openai/chat",
+                "--api",
+                "anthropic/messages",
+                "--api",
+                "openai/chat",
+            ],
+            &["api: [openai/chat, anthropic/messages]"],
+        ),
+    ] {
+        let made = stage.upfault(&[&["new", "--print"], args].concat()).code(0).out_has(words);
+        let source = made.out.lines().find(|line| line.starts_with("references: ")).unwrap_or_default();
+        assert!(source.contains("upfault new --"), "it names the user's words: {}", made.out);
+    }
+    stage.upfault(&["explain", "529"]).code(2).err_has(&["did you mean `anthropic/overloaded`?"]);
+    stage.upfault(&["explain", "claude"]).code(2).err_has(&["did you mean `anthropic`?"]);
+    stage.upfault(&["explain", "claude/529"]).code(2).err_has(&["did you mean `anthropic/overloaded`?"]);
+    stage
+        .upfault(&["new", "--help"])
+        .code(0)
+        .out_has(&["after-content", "in the middle of the text of a stream"]);
+}
+
+#[test]
+fn nothing_is_written_if_the_settings_cannot_be_read() {
+    let stage = Stage::new();
+    stage.write("upfault.toml", "proxi = 1\n");
+    stage.upfault(&["new", "x", "--fault", "reset"]).code(2);
+    stage.write("upfault.toml", "");
+    stage.upfault(&["new", "x", "--fault", "reset"]).code(0).out_has(&["wrote scenarios/x.yaml"]);
 }
 
 /// The commands `upfault new …` in the table of docs/incidents.md, and the first scenario after it.
