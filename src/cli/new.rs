@@ -72,7 +72,9 @@ pub(super) fn new(context: &CliContext, args: &NewArgs) -> Result<u8, Failure> {
     }
     print::out(&report(&settings, &place, &file.text, &scenario))?;
     if is_asking && asked.pasted.is_none() {
-        print::note(&format!("the same without questions: {}", new_ask::command(args)));
+        let is_usual = args.name.is_none() && place.id == file.name;
+        let same = NewArgs { name: (!is_usual).then(|| place.id.clone()), ..args.clone() };
+        print::note(&format!("the same without questions: {}", new_ask::command(&same)));
     }
     Ok(EXIT_OK)
 }

@@ -341,7 +341,7 @@ impl Dialogue<'_> {
 
 /// Words after a text, on lines that fit.
 fn listed(what: &str, words: &[&str]) -> String {
-    fit(&format!("{what} {}", words.join(", ")), WIDTH)
+    fit(&format!("{what} {}", words.join(", ")), WIDTH).trim_end().to_owned()
 }
 
 #[cfg(test)]

@@ -99,7 +99,7 @@ pub(super) fn not_a_fault(text: &str) -> String {
             format!("`{text}` is not a fault\nhelp: {near}`upfault list --faults` lists all")
         }
         [form] => format!(
-            "`{text}` is not a complete fault\nhelp: write it as `{form}`; `upfault list --faults` explains it"
+            "`{text}` is not a complete fault\nhelp: it has the form `{form}`; `upfault list --faults` explains it"
         ),
         several => {
             let some: Vec<String> = several.iter().take(LISTED).map(|form| format!("`{form}`")).collect();
@@ -165,7 +165,7 @@ mod tests {
             ("cut", "did you mean `close`?"),
             ("rest", "did you mean `reset`?"),
             ("tls", "`tls` is a group: `tls: expired_certificate`"),
-            ("drip", "write it as `drip: {bytes_per_second}`"),
+            ("drip", "it has the form `drip: {bytes_per_second}`"),
             ("zzzzzz", "help: `upfault list --faults` lists all"),
         ] {
             let said = not_a_fault(text);

@@ -105,7 +105,8 @@ fn headers_of_the_provider(
 
 /// The message of the error event in a stream in this form.
 fn error_in_stream(found: &IncidentEvidence, form: Api) -> Option<String> {
-    let carrier = seen_stream::carrier(found, form)?;
+    // Most streams need not be read here.
+    let carrier = seen_stream::carrier(found, form).filter(|_| is_of_litellm(&found.text()))?;
     match seen_stream::read(form, carrier, &found.body, found.broken).end {
         StreamEnd::Error(error) => Some(error.message),
         _ => None,
