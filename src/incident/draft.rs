@@ -4,6 +4,7 @@ use super::{
     error::IncidentError,
     from_evidence::seen,
     recognize,
+    redact::redacted,
     repeated::{DraftCall, error, fault},
     scenario_draft::ScenarioDraft,
     upstream_action::{UpstreamAction, is_fault, takes_time},
@@ -80,7 +81,8 @@ pub(crate) fn draft(action: &UpstreamAction, wishes: &DraftWishes) -> Result<Sce
     let mut draft = ScenarioDraft {
         slug: repeated.slug,
         assumed,
-        title: wishes.title.clone().unwrap_or(title),
+        // The title can contain words of the evidence.
+        title: wishes.title.clone().unwrap_or_else(|| redacted(&title).0),
         why: wishes.why.clone().unwrap_or_else(|| why.to_owned()),
         references: repeated.references,
         provider,

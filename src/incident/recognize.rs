@@ -54,6 +54,24 @@ fn of_host(evidence: &IncidentEvidence) -> Option<Provider> {
     provider::at_host(&evidence.host.as_ref()?.to_lowercase())
 }
 
+/// Headers that any server or network in front of it writes. Some profiles have them, but they name no provider.
+const OF_ANY_SERVER: [&str; 10] = [
+    "alt-svc",
+    "cf-cache-status",
+    "cf-ray",
+    "server-timing",
+    "strict-transport-security",
+    "vary",
+    "x-content-type-options",
+    "x-envoy-upstream-service-time",
+    "x-kong-request-id",
+    "x-served-by",
+];
+
+fn is_of_any_server(name: &str, value: &str) -> bool {
+    OF_ANY_SERVER.contains(&name) || (name, value) == ("server", "cloudflare")
+}
+
 /// The provider whose own headers the response has. A name that several providers use counts less.
 fn of_headers(evidence: &IncidentEvidence) -> Option<Provider> {
     let headers = evidence.headers.as_ref()?;
@@ -64,7 +82,10 @@ fn of_headers(evidence: &IncidentEvidence) -> Option<Provider> {
         Provider::ALL.iter().filter(|provider| profile(**provider).headers.contains_key(name)).count().max(1)
     };
     let score = |provider: Provider| {
-        let own = profile(provider).headers.iter().filter(|(name, value)| is_sent(name, value));
+        let own = profile(provider)
+            .headers
+            .iter()
+            .filter(|(name, value)| !is_of_any_server(name, value) && is_sent(name, value));
         let own: usize = own.map(|(name, _)| 60 / sharing(name)).sum();
         let word = provider.as_str();
         let named = headers.iter().filter(|(name, _)| name.split('-').any(|part| part == word)).count();
@@ -203,12 +224,18 @@ fn likeness(own: &SeenError, seen: &SeenError) -> Option<f64> {
     )
 }
 
+/// Whether what was seen is this error of the catalogue. A body without a type and a code must have its words.
 fn is_same(own: &SeenError, seen: &SeenError) -> bool {
+    let has_words = seen.kind.is_some() || seen.code.is_some();
     (seen.status.is_none() || seen.status == own.status)
         && own.is_page == seen.is_page
         && words_agree(&own.kind, &seen.kind) != Some(false)
         && words_agree(&own.code, &seen.code) != Some(false)
-        && (seen.is_page || seen.json.is_some() || seen.message.is_empty() || similarity(own, seen) > 0.5)
+        && match seen.json {
+            _ if seen.is_page => true,
+            Some(_) => has_words || similarity(own, seen) > 0.5,
+            None => seen.message.is_empty() || similarity(own, seen) > 0.5,
+        }
 }
 
 /// Whether two words are the same, without regard to case; `None` if the evidence has none.
@@ -273,8 +300,15 @@ mod tests {
         ] {
             assert_eq!(provider_of(&evidence(500, headers, body)).0, provider, "{headers:?} {body}");
         }
-        let (provider, assumed) = provider_of(&evidence(500, &[], "x"));
-        assert_eq!((provider, assumed.is_some()), (Provider::Openai, true));
+        for header in [
+            ("server", "cloudflare"),
+            ("cf-cache-status", "DYNAMIC"),
+            ("x-content-type-options", "nosniff"),
+            ("strict-transport-security", "max-age=31536000; includeSubDomains; preload"),
+        ] {
+            let (provider, assumed) = provider_of(&evidence(500, &[header], "x"));
+            assert_eq!((provider, assumed.is_some()), (Provider::Openai, true), "{header:?}");
+        }
     }
 
     #[test]

@@ -193,11 +193,21 @@ fn a_response_that_the_catalogue_does_not_have_is_literal_without_keys() {
 }
 
 #[test]
+fn a_body_without_a_type_and_a_code_is_not_that_of_the_catalogue() {
+    for body in [r#"{"detail":"Not authenticated"}"#, r#"{"error":"unauthorized"}"#, "{}", "[]", "42"] {
+        let answer = format!("HTTP/2 401\ncontent-type: application/json\n\n{body}");
+        let text = text(&seen(curl(&answer)), &DraftWishes::default());
+        assert!(text.contains("status: 401") && !text.contains("error: invalid_api_key"), "{text}");
+    }
+}
+
+#[test]
 fn a_secret_is_removed_wherever_it_is() {
     let padding = "x".repeat(62);
     for body in [
         format!(r#"{{"error":{{"message":"{padding} alice.b.smithson@acme.test is not allowed"}}}}"#),
         format!(r#"{{"error":{{"message":"{padding} AIzaSyDSyDSyDSyDSyDSyDSyDSyDSyDSyD"}}}}"#),
+        r#"{"error":{"message":"m","type":"bad AIzaSyDSyDSyDSyDSyDSyDSyDSyDSyDSyD","code":"x"}}"#.to_owned(),
     ] {
         let text = text(&seen(curl(&format!("HTTP/2 418\n\n{body}"))), &DraftWishes::default());
         assert!(!text.contains("AIza") && !text.contains("alice"), "{text}");
