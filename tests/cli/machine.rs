@@ -36,7 +36,10 @@ fn doctor_shows_the_version_the_cache_the_project_and_the_proxies() {
         .code(3)
         .out_has(&["BAD: cannot be written", "UPFAULT_CACHE"]);
     stage.write("upfault.toml", "proxxy = \"builtin\"\n");
-    stage.upfault(&["doctor"]).code(2).err_has(&["proxxy"]);
+    stage
+        .upfault(&["doctor"])
+        .code(3)
+        .out_has(&["BAD: it does not load; `upfault check` says why", "\n  litellm "]);
 }
 
 #[test]
