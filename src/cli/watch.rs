@@ -61,6 +61,7 @@ struct WatchedPaths {
 
 impl ProjectWatch {
     /// Watches the project's folders, its settings, these files and folders of scenarios, and these other files and folders.
+    /// One that does not exist may be created, or created again.
     ///
     /// # Errors
     ///

@@ -77,7 +77,7 @@ pub(super) fn watch(context: &CliContext, args: &RunArgs) -> Result<u8, Failure>
 
 fn start(context: &CliContext, args: &RunArgs) -> Result<ProjectWatch, Failure> {
     let settings = Settings::read(context)?;
-    let paths = args.select.paths.paths.iter().map(|path| context.place(path)).filter(|path| path.exists());
+    let paths = args.select.paths.paths.iter().map(|path| context.place(path));
     let spec = args.proxy.as_ref().or(settings.proxy.as_ref());
     let definition = spec.map(|spec| context.place(spec)).filter(|folder| folder.is_dir());
     let policy = args.policy.as_ref().map(|name| context.place(name)).filter(|file| file.is_file());

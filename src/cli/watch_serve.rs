@@ -1,6 +1,6 @@
 //! `upfault serve --watch`: loads the files again when one changes.
 
-use std::{convert::Infallible, path::PathBuf};
+use std::convert::Infallible;
 
 use super::{
     args::ServeArgs, armed_files::ArmedFiles, context::CliContext, failure::Failure, own_files, print,
@@ -15,9 +15,8 @@ use crate::{provider::loaded_provider_files, report::plural, serve::Server};
 /// If the system cannot watch files.
 pub(super) fn start(context: &CliContext, args: &ServeArgs) -> Result<ProjectWatch, Failure> {
     let settings = Settings::read(context)?;
-    let placed = |path: &PathBuf| Some(context.place(path)).filter(|path| path.exists());
-    let scenarios = args.paths.iter().filter_map(placed);
-    let files = args.arm.iter().map(|from| &from.file).filter_map(placed);
+    let scenarios = args.paths.iter().map(|path| context.place(path));
+    let files = args.arm.iter().map(|from| context.place(&from.file));
     ProjectWatch::start(context, &settings, scenarios, files)
 }
 

@@ -126,6 +126,26 @@ fn a_run_repeats_the_cases_of_changed_scenarios() {
 }
 
 #[test]
+fn a_file_that_is_deleted_and_created_again_is_followed() {
+    let stage = Stage::small();
+    let text = stage.read("scenarios/t/plain.yaml");
+    let mut command = stage.command(&["run", "--watch", "scenarios/t/plain.yaml"]);
+    command.env("CI", "true");
+    let mut running = Listening::silent(command);
+    running.line_with("2 cases: 2 pass");
+    running.line_with("watching for changes");
+    std::fs::remove_file(stage.path("scenarios/t/plain.yaml")).unwrap();
+    running.line_with("no scenario at");
+    running.line_with("watching for changes");
+    stage.write("scenarios/t/plain.yaml", &text);
+    running.line_with("2 cases: 2 pass");
+    running.line_with("watching for changes");
+    stage.write("scenarios/t/plain.yaml", &text.replace("A plain answer", "Another answer"));
+    running.line_with("2 cases: 2 pass");
+    assert_eq!(running.end("INT"), Some(130), "{:?}", running.seen);
+}
+
+#[test]
 fn settings_that_are_created_later_are_followed() {
     let stage = Stage::small();
     let mut command = stage.command(&["run", "--watch", "scenarios/t"]);
