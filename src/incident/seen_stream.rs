@@ -1,5 +1,9 @@
 //! A stream as evidence shows it: how far it came, and how it ended.
 
+use std::borrow::Cow;
+
+use serde::de::IgnoredAny;
+
 use super::{clue::SeenBreak, evidence::IncidentEvidence, seen_error::SeenError};
 use crate::{
     dialect::{self, StreamEvent},
@@ -45,11 +49,18 @@ pub(super) fn carrier(evidence: &IncidentEvidence, endpoint: Api) -> Option<Carr
         .filter(|_| endpoint.streams())
 }
 
+/// The body with the line feed that ends its last line of JSON: text that people copy often lacks it.
+fn with_last_line(carrier: Carrier, body: &[u8]) -> Cow<'_, [u8]> {
+    let last = body.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    let is_whole = carrier == Carrier::Ndjson && serde_json::from_slice::<IgnoredAny>(last).is_ok();
+    if is_whole { Cow::Owned([body, b"\n"].concat()) } else { Cow::Borrowed(body) }
+}
+
 /// Reads a stream of this endpoint as a client does.
 pub(super) fn read(api: Api, carrier: Carrier, body: &[u8], broken: Option<SeenBreak>) -> SeenStream {
     let (mut text, mut arguments, mut finished, mut done, mut events) = (false, false, false, false, 0);
     let mut error = None;
-    for frame in frames::decode(carrier, body) {
+    for frame in frames::decode(carrier, &with_last_line(carrier, body)) {
         events += 1;
         match dialect::event(api, frame.event.as_deref(), &frame.data) {
             StreamEvent::Chunk { content, finish } => {
@@ -98,6 +109,17 @@ mod tests {
     const TEXT: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"He\"}}]}\n\n";
     const CALL: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"function\":{\"name\":\"f\",\"arguments\":\"{\"}}]}}]}\n\n";
     const STOP: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+
+    #[test]
+    fn a_last_line_of_json_needs_no_line_feed() {
+        let line = r#"{"message":{"role":"assistant","content":"He"},"done":false}"#;
+        let done = r#"{"message":{"role":"assistant","content":""},"done":true,"done_reason":"stop"}"#;
+        let seen = |body: &str| read(Api::OllamaChat, Carrier::Ndjson, body.as_bytes(), None).end;
+        assert_eq!(seen(&format!("{line}\n{done}")), StreamEnd::Whole);
+        assert_eq!(seen(&format!("{line}\n{done}\n")), StreamEnd::Whole);
+        assert!(matches!(seen(&format!("{line}\n{}", r#"{"error":"boom"}"#)), StreamEnd::Error(_)));
+        assert_eq!(seen(&format!("{line}\n{}", &done[..40])), StreamEnd::Early);
+    }
 
     #[test]
     fn a_stream_is_placed_by_what_it_contained() {
