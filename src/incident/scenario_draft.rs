@@ -23,8 +23,11 @@ const SPEEDUPS: [u32; 9] = [2, 3, 4, 8, 12, 16, 32, 50, 100];
 /// second.
 const CLEAR: Duration = Duration::from_millis(1200);
 
-/// The length up to which a turn is written on one line, and up to which assumptions share one.
+/// The length up to which a turn is written on one line.
 const SHORT: usize = 90;
+
+/// The length up to which assumptions share a line.
+const LONGEST_COMMENT: usize = 110;
 
 /// A scenario that repeats an incident.
 #[derive(Debug, Clone, PartialEq)]
@@ -167,7 +170,7 @@ fn assumed_lines(assumed: &[String]) -> Vec<String> {
         let assumed: String =
             redacted(assumed).0.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         match lines.last_mut() {
-            Some(line) if line.chars().count() + assumed.chars().count() < SHORT => {
+            Some(line) if line.chars().count() + assumed.chars().count() < LONGEST_COMMENT => {
                 line.push_str("; ");
                 line.push_str(&assumed);
             }
