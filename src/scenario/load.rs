@@ -263,10 +263,19 @@ fn bundled_text(id: &str) -> Option<&'static str> {
     EXTENSIONS.iter().find_map(|end| SCENARIOS.get(&format!("{id}.{end}")))
 }
 
+/// The files below a path, without hidden ones. What git ignores can be a scenario too: a recording that must not be
+/// committed.
+fn walk(path: &Path) -> ignore::WalkBuilder {
+    let mut walk = ignore::WalkBuilder::new(path);
+    walk.standard_filters(false).hidden(true).follow_links(true);
+    walk
+}
+
 /// Whether `root/scenarios` contains scenarios.
 pub(crate) fn has_scenarios(root: &Path) -> bool {
-    let walk = ignore::WalkBuilder::new(root.join(FOLDER)).require_git(false).follow_links(true).build();
-    walk.flatten()
+    walk(&root.join(FOLDER))
+        .build()
+        .flatten()
         .any(|entry| entry.file_type().is_some_and(|kind| kind.is_file()) && is_scenario(entry.path()))
 }
 
@@ -305,12 +314,7 @@ fn collect_disk(root: &Path, path: &Path, found: &mut BTreeMap<String, Found>) -
         .find(|ancestor| ancestor.file_name().is_some_and(|name| name == FOLDER))
         .or(if path.is_dir() { Some(path) } else { path.parent() })
         .unwrap_or(root);
-    let walk = ignore::WalkBuilder::new(path)
-        .require_git(false)
-        .follow_links(true)
-        .sort_by_file_path(Path::cmp)
-        .build();
-    for entry in walk {
+    for entry in walk(path).sort_by_file_path(Path::cmp).build() {
         let entry = entry.map_err(|error| LoadError::Read {
             path: path.display().to_string(),
             source: std::io::Error::other(error),

@@ -73,3 +73,15 @@ fn a_copy_of_a_bundled_scenario_replaces_nothing() {
     let stage = Stage::new().scenario("limits/rate-limit", text);
     assert_eq!(stage.upfault(&["list", "limits"]).code(0).err, "");
 }
+
+#[test]
+fn scenarios_that_git_ignores_are_found_and_hidden_files_are_not() {
+    let stage = Stage::small();
+    let text = stage.read("scenarios/t/plain.yaml");
+    stage.write(".gitignore", "scenarios/recorded/\n");
+    stage.write("scenarios/recorded/one.yaml", &text);
+    stage.write("scenarios/recorded/.two.yaml", &text);
+    stage.upfault(&["list", "recorded"]).code(0).out_has(&["recorded/one"]);
+    let listed = stage.upfault(&["list"]).code(0).out;
+    assert!(listed.contains("recorded/one") && !listed.contains("recorded/.two"), "{listed}");
+}
