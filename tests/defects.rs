@@ -77,7 +77,7 @@ async fn side_by_side<F>(work: impl IntoIterator<Item = F>) -> Vec<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    // Work for which there is no room yet would only need memory.
+    // Work that has to wait for room would only use memory.
     let running = stream::iter(work).map(tokio::spawn).buffer_unordered(room::size());
     running.map(|joined| joined.unwrap_or_else(|error| resume_unwind(error.into_panic()))).collect().await
 }

@@ -21,7 +21,7 @@ use tokio::sync::{RwLock, RwLockReadGuard};
 /// Held for reading by every test, and for writing by the one that measures a time, so that no other test delays its browser.
 static QUIET: RwLock<()> = RwLock::const_new(());
 
-/// Waits until no test measures a time. Returns `None` if there is no Chromium.
+/// Waits until no test measures a time. Returns `None` if Chromium is not installed.
 #[expect(clippy::print_stderr, reason = "the output of the tests must show what was skipped")]
 #[expect(clippy::disallowed_methods, reason = "a test reads its own environment")]
 async fn turn() -> Option<RwLockReadGuard<'static, ()>> {

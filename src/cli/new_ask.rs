@@ -321,7 +321,7 @@ impl Dialogue<'_> {
                     self.say("This is not a file, so it is the first line of what you paste; end it with a line with only a dot.")?;
                     return self.pasted(format!("{line}\n")).map(GivenText::Pasted);
                 }
-                name => self.say(&format!("there is no file {name}"))?,
+                name => self.say(&format!("cannot find the file {name}"))?,
             }
         }
     }

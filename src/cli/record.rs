@@ -254,25 +254,7 @@ fn ended(counts: &RecordCounts, open: usize, folder: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::scenario::Api;
-
-    fn failed(end: PassedEnd) -> PassedExchange {
-        PassedExchange {
-            method: "POST".to_owned(),
-            path: "/v1/chat/completions".to_owned(),
-            provider: Provider::Openai,
-            api: Some(Api::OpenaiChat),
-            stream: false,
-            secrets: Vec::new(),
-            reply: None,
-            first: Duration::ZERO,
-            end,
-            silence: Duration::ZERO,
-        }
-    }
 
     #[test]
     fn what_ended_before_a_signal_is_recorded_up_to_the_limit() {
@@ -284,9 +266,12 @@ mod tests {
             limit: NonZeroUsize::new(2),
             counts: RecordCounts::default(),
         };
-        session.recorded(&failed(PassedEnd::Refused));
+        session.recorded(&PassedExchange::without_reply(PassedEnd::Refused));
         assert!(!session.is_full());
-        let lines = session.recorded_last(&[failed(PassedEnd::Reset), failed(PassedEnd::Closed)]);
+        let lines = session.recorded_last(&[
+            PassedExchange::without_reply(PassedEnd::Reset),
+            PassedExchange::without_reply(PassedEnd::Closed),
+        ]);
         assert!(lines.contains("(reset)") && lines.lines().count() == 1, "{lines}");
         assert_eq!((session.counts.passed, std::fs::read_dir(folder.path()).unwrap().count()), (2, 2));
     }

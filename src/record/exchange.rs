@@ -35,6 +35,25 @@ pub(crate) struct PassedExchange {
     pub silence: Duration,
 }
 
+#[cfg(test)]
+impl PassedExchange {
+    /// A call of OpenAI's chat that ended like this before a response.
+    pub(crate) fn without_reply(end: PassedEnd) -> Self {
+        Self {
+            method: "POST".to_owned(),
+            path: "/v1/chat/completions".to_owned(),
+            provider: Provider::Openai,
+            api: Some(Api::OpenaiChat),
+            stream: false,
+            secrets: Vec::new(),
+            reply: None,
+            first: Duration::ZERO,
+            end,
+            silence: Duration::ZERO,
+        }
+    }
+}
+
 /// A response as it arrived.
 #[derive(Debug, Clone)]
 pub(crate) struct PassedReply {

@@ -293,31 +293,16 @@ fn own(status: StatusCode, message: &str) -> Response<Body> {
 mod tests {
     use super::*;
 
-    fn ended(end: PassedEnd) -> PassedExchange {
-        PassedExchange {
-            method: "POST".to_owned(),
-            path: "/v1/chat/completions".to_owned(),
-            provider: Provider::Openai,
-            api: None,
-            stream: false,
-            secrets: Vec::new(),
-            reply: None,
-            first: Duration::ZERO,
-            end,
-            silence: Duration::ZERO,
-        }
-    }
-
     #[tokio::test]
     async fn an_exchange_that_ends_during_the_shutdown_is_not_lost() {
         let (passed, exchanges) = unbounded_channel();
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        passed.send(ended(PassedEnd::ClientLeft)).unwrap();
+        passed.send(PassedExchange::without_reply(PassedEnd::ClientLeft)).unwrap();
         let cancelled = stop.clone();
         tasks.spawn(async move {
             cancelled.cancelled().await;
-            passed.send(ended(PassedEnd::Complete)).unwrap();
-            passed.send(ended(PassedEnd::ClientLeft)).unwrap();
+            passed.send(PassedExchange::without_reply(PassedEnd::Complete)).unwrap();
+            passed.send(PassedExchange::without_reply(PassedEnd::ClientLeft)).unwrap();
         });
         let address = ([127, 0, 0, 1], 0).into();
         let recorder = Recorder { address, exchanges, stop, tasks };

@@ -47,7 +47,7 @@ pub(crate) fn write_atomically_with(
 ///
 /// # Errors
 ///
-/// [`io::ErrorKind::NotFound`] if there is no file at `path`.
+/// [`io::ErrorKind::NotFound`] if `path` does not exist.
 pub(crate) fn replace_atomically(path: &Path, text: &str) -> io::Result<()> {
     let path = fs::canonicalize(path)?;
     let file = temporary(&path, |file| file.write_all(text.as_bytes()))?;

@@ -83,7 +83,7 @@ impl Upstream {
         self.enter(armed, LedgerMode::Within(bounds), ports)
     }
 
-    /// Like [`arm`](Self::arm), for many cases without state: there is no ledger, and every attempt gets the first turn. For
+    /// Like [`arm`](Self::arm), for many cases without state: they have no ledger, and every attempt gets the first turn. For
     /// cases that are open to any number of clients for any time.
     ///
     /// A case takes the place of one with the same token, so that every request finds one of them. The old one can be dropped

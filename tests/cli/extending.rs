@@ -306,7 +306,7 @@ fn what_is_wrong_with_a_file_about_a_provider_is_shown_with_its_place() {
     let stage = Stage::small();
     stage.write("upfault.toml", "providers = [\"missing.yaml\"]\n");
     stage.upfault(&["list"]).code(2).err_has(&[
-        "there is no file missing.yaml",
+        "cannot find the file missing.yaml",
         "upfault.toml:1:14",
         "help: a file about a provider",
     ]);

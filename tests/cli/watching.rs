@@ -84,15 +84,21 @@ fn two_free_ports() -> u16 {
     std::iter::repeat_with(bound).flatten().next().unwrap()
 }
 
+/// A run that watches these paths, after its first results.
+fn watching_run(stage: &Stage, paths: &[&str], results: &str) -> Listening {
+    let mut command = stage.command(&[&["run", "--watch"], paths].concat());
+    command.env("CI", "true");
+    let mut running = Listening::silent(command);
+    running.line_with(results);
+    running.line_with("watching for changes");
+    running
+}
+
 #[test]
 fn a_run_repeats_the_cases_of_changed_scenarios() {
     let stage = Stage::small();
-    let mut command = stage.command(&["run", "--watch"]);
-    command.env("CI", "true");
     stage.write("upfault.toml", "scenarios = [\"scenarios/t\"]\n");
-    let mut running = Listening::silent(command);
-    running.line_with("4 cases: 4 pass");
-    running.line_with("watching for changes");
+    let mut running = watching_run(&stage, &[], "4 cases: 4 pass");
 
     let plain = stage.read("scenarios/t/plain.yaml");
     let mut took = Vec::new();
@@ -129,11 +135,7 @@ fn a_run_repeats_the_cases_of_changed_scenarios() {
 fn a_file_that_is_deleted_and_created_again_is_followed() {
     let stage = Stage::small();
     let text = stage.read("scenarios/t/plain.yaml");
-    let mut command = stage.command(&["run", "--watch", "scenarios/t/plain.yaml"]);
-    command.env("CI", "true");
-    let mut running = Listening::silent(command);
-    running.line_with("2 cases: 2 pass");
-    running.line_with("watching for changes");
+    let mut running = watching_run(&stage, &["scenarios/t/plain.yaml"], "2 cases: 2 pass");
     std::fs::remove_file(stage.path("scenarios/t/plain.yaml")).unwrap();
     running.line_with("no scenario at");
     running.line_with("watching for changes");
@@ -148,11 +150,7 @@ fn a_file_that_is_deleted_and_created_again_is_followed() {
 #[test]
 fn settings_that_are_created_later_are_followed() {
     let stage = Stage::small();
-    let mut command = stage.command(&["run", "--watch", "scenarios/t"]);
-    command.env("CI", "true");
-    let mut running = Listening::silent(command);
-    running.line_with("4 cases: 4 pass");
-    running.line_with("watching for changes");
+    let mut running = watching_run(&stage, &["scenarios/t"], "4 cases: 4 pass");
     stage.write("upfault.toml", "filter = \"t/plain*\"\n");
     running.line_with("files changed: running every case again");
     running.line_with("2 cases: 2 pass");

@@ -26,7 +26,7 @@ pub(crate) fn provider_files(context: &CliContext) -> Result<Vec<PathBuf>, Failu
     let Some((source, named)) = named(context)? else { return Ok(Vec::new()) };
     let paths: Vec<PathBuf> = named.iter().map(|path| context.root.join(path)).collect();
     let missing = paths.iter().enumerate().filter(|(_, path)| !path.is_file()).map(|(n, _)| {
-        let message = format!("there is no file {}", named[n].display());
+        let message = format!("cannot find the file {}", named[n].display());
         source.wrong(&["providers"], Some(n), message).help(format!(
             "a file about a provider is called NAME.yaml; its path is relative to {}",
             context.root.display()
