@@ -46,7 +46,7 @@ pub(super) fn behind_gateway(found: IncidentEvidence) -> IncidentEvidence {
             format!("LiteLLM wrote the response: what {name} sent is inferred from its message and headers")
         }
         (Some(_), _) => format!("LiteLLM wrote the response: what {name} sent is inferred from its message"),
-        (None, _) => "LiteLLM wrote the response, and it does not say what the provider sent: it is taken for the provider's"
+        (None, _) => "LiteLLM wrote the response, and it does not say what the provider sent: it is treated as the provider's"
             .to_owned(),
     });
     match inner {
@@ -183,6 +183,6 @@ mod tests {
         let unclear =
             behind_gateway(response(400, &[("x-litellm-call-id", "c")], r#"{"error":{"message":"m"}}"#));
         assert_eq!((unclear.status, unclear.text()), (Some(400), r#"{"error":{"message":"m"}}"#.to_owned()));
-        assert!(unclear.assumed[0].contains("taken for the provider's"), "{:?}", unclear.assumed);
+        assert!(unclear.assumed[0].contains("treated as the provider's"), "{:?}", unclear.assumed);
     }
 }
